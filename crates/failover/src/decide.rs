@@ -1,0 +1,219 @@
+//! The commands: what should happen, given what is so.
+//!
+//! **Architecture invariant:** a command changes nothing. It tells the events that should be appended, on the version
+//! of the pool it was asked of, and none if nothing should. The rules of `docs/architecture.md` are here and nowhere
+//! else.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::config::{Config, HealthCheck, OnReload, Profile};
+use crate::event::{Configured, Entry, Event, RestoredBy, Version, WorkerId};
+use crate::pool::{Lease, Pool};
+use crate::roster::{Slot, TokenId};
+use crate::status::{Answer, Status};
+use crate::time::{Duration, Instant};
+
+/// Which attempt of a request an answer came from.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// The first.
+    First,
+    /// A later one, of `retryOnFailure`. [`Profile::Higress`] does not count its answer.
+    Retry,
+}
+
+/// Something that a worker was told or asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Take part in the log: found it, or follow it; a configuration that differs from the log's takes effect.
+    Join(Config),
+    /// A request that used `token` was answered `status`.
+    Outcome {
+        /// Which token it used.
+        token: TokenId,
+        /// What was answered.
+        status: Status,
+        /// Which attempt it was.
+        attempt: Attempt,
+    },
+    /// The time of a tick has come.
+    Tick {
+        /// How long ago this worker's tick before was, by the timer that fires them, which does not step when the wall
+        /// clock does; zero if that is not known.
+        elapsed: Duration,
+    },
+    /// Probe number `probe` for `token` was answered.
+    ProbeAnswered {
+        /// For which token.
+        token: TokenId,
+        /// The number it was sent under.
+        probe: u64,
+        /// What came of it.
+        answer: Answer,
+    },
+    /// A configuration was loaded.
+    Reconfigure(Config),
+}
+
+impl Pool {
+    /// What `command` of `worker` should lead to at `at`, a moment that is not before [`Pool::clock`].
+    pub fn decide(&self, worker: WorkerId, at: Instant, command: &Command) -> Vec<Event> {
+        match command {
+            Command::Join(config) => self.join(config),
+            Command::Outcome { token, status, attempt } => self.outcome(*token, *status, *attempt),
+            Command::Tick { .. } => self.tick(worker, at),
+            Command::ProbeAnswered { token, probe, answer } => self.probe_answered(*token, *probe, *answer),
+            Command::Reconfigure(config) => self.reconfigure(config),
+        }
+    }
+
+    /// A request that used `token` was answered `status`. No allocation when nothing happens.
+    pub fn outcome(&self, token: TokenId, status: Status, attempt: Attempt) -> Vec<Event> {
+        let Some(failover) = self.policy.failover() else { return Vec::new() };
+        if attempt == Attempt::Retry && self.policy.profile() == Profile::Higress {
+            return Vec::new();
+        }
+        let Some(slot) = self.available_slot(token) else { return Vec::new() };
+        if self.policy.is_success(status) {
+            return if slot.failures > 0 { vec![Event::Succeeded { token }] } else { Vec::new() };
+        }
+        if !failover.on_status().contains(status) {
+            return Vec::new();
+        }
+        let failures = slot.failures.saturating_add(1);
+        if failures < failover.failure_threshold().get() {
+            return vec![Event::Failed { token, status, failures }];
+        }
+        let removed = Event::Removed { token, status, failures };
+        if self.roster.available_len() == 1 { vec![removed, Event::NoneAvailable] } else { vec![removed] }
+    }
+
+    /// The time of a tick has come: what has cooled down returns, and the rest is probed if that is this worker's to
+    /// do. The worker sends a probe for every [`Event::ProbeSent`] once the log has accepted it. O(1) and no
+    /// allocation when nothing happens; under [`Profile::Higress`] every tick of the lease's holder sends probes.
+    pub fn tick(&self, worker: WorkerId, at: Instant) -> Vec<Event> {
+        let Some(failover) = self.policy.failover() else { return Vec::new() };
+        // They left in the order of time and share one cooldown, so those who may return stand first.
+        let due = |slot: &Slot| failover.cooldown().is_some_and(|cooldown| at.since(slot.since) >= cooldown);
+        let mut events: Vec<Event> = self
+            .roster
+            .unavailable()
+            .take_while(|(_, slot)| due(slot))
+            .map(|(token, _)| Event::Restored { token, by: RestoredBy::Cooldown })
+            .collect();
+        if let Some(check) = failover.health_check() {
+            let returning = events.len();
+            self.probe(check, worker, at, returning, &mut events);
+        }
+        events
+    }
+
+    /// Adds the probes that `worker` should send at `at` for the unavailable tokens but the first `returning`.
+    fn probe(
+        &self,
+        check: &HealthCheck,
+        worker: WorkerId,
+        at: Instant,
+        returning: usize,
+        events: &mut Vec<Event>,
+    ) {
+        let lost = |sent: Instant| at.since(sent) >= check.timeout;
+        let unprobed = self.roster.len() - self.roster.available_len() > self.probes_out;
+        let again = self.policy.profile() == Profile::Higress;
+        let worthwhile = again || unprobed || (self.probes_out > 0 && lost(self.oldest_probe));
+        let held = self.lease.filter(|lease| at < lease.until);
+        if !worthwhile || held.is_some_and(|lease| lease.holder != worker) {
+            return;
+        }
+        let lease_at = events.len();
+        let sendable = |slot: &Slot| again || slot.probe.is_none_or(|probe| lost(probe.sent));
+        let tokens = self.roster.unavailable().skip(returning).filter(|(_, slot)| sendable(slot));
+        events.extend(
+            tokens.zip(self.next_probe..).map(|((token, _), probe)| Event::ProbeSent { token, probe }),
+        );
+        let renew = held.is_none_or(|lease| lease.until.since(at) < Lease::RENEWAL);
+        if events.len() > lease_at && renew {
+            events.insert(lease_at, Event::LeaseTaken { until: at + Lease::DURATION });
+        }
+    }
+
+    /// Probe number `probe` for `token` was answered. An answer for a token that is no longer configured changes
+    /// nothing; nor, but for the reference's late successes, does one for a token that is available.
+    pub fn probe_answered(&self, token: TokenId, probe: u64, answer: Answer) -> Vec<Event> {
+        let Some(failover) = self.policy.failover().filter(|failover| failover.health_check().is_some())
+        else {
+            return Vec::new();
+        };
+        let Some(slot) = self.roster.slot(token) else { return Vec::new() };
+        let higress = self.policy.profile() == Profile::Higress;
+        let expected = if higress {
+            (self.first_probe..self.next_probe).contains(&probe)
+        } else {
+            slot.probe.is_some_and(|out| out.number == probe)
+        };
+        if !expected {
+            return Vec::new();
+        }
+        let out = !self.roster.is_available(slot);
+        let passed = matches!(answer, Answer::Status(status) if self.policy.is_success(status));
+        let threshold = failover.success_threshold().get();
+        let successes = slot.successes.saturating_add(1);
+        match (out, passed) {
+            (true, true) if successes >= threshold => {
+                vec![Event::Restored { token, by: RestoredBy::HealthCheck { probe } }]
+            }
+            (true, true) => vec![Event::ProbePassed { token, probe, successes }],
+            (true, false) => {
+                let successes = if higress { slot.successes } else { 0 };
+                vec![Event::ProbeFailed { token, probe, answer, successes }]
+            }
+            // Only the reference's profile comes here: a late success still counts, and at the threshold it takes
+            // the count back to zero.
+            (false, true) => {
+                let successes = if successes >= threshold { 0 } else { successes };
+                vec![Event::ProbePassed { token, probe, successes }]
+            }
+            (false, false) => Vec::new(),
+        }
+    }
+
+    /// A configuration was loaded. Under [`OnReload::Keep`] nothing happens if it is the one in force.
+    pub fn reconfigure(&self, config: &Config) -> Vec<Event> {
+        let reset = config.policy().on_reload() == OnReload::Reset;
+        if reset || !self.runs(config) { self.configured(config, reset) } else { Vec::new() }
+    }
+
+    /// A worker starts with `config`. If the log is empty this founds it; if the log has this configuration already,
+    /// nothing happens, under any profile: a start never wipes another worker's state.
+    pub fn join(&self, config: &Config) -> Vec<Event> {
+        if self.version() == Version::EMPTY {
+            let founding = Configured { config: config.clone(), reset: true };
+            return vec![Event::Configured(Box::new(founding))];
+        }
+        if self.runs(config) { Vec::new() } else { self.reconfigure(config) }
+    }
+
+    /// Whether `config` is the configuration in force, the order of its tokens apart.
+    fn runs(&self, config: &Config) -> bool {
+        let mut wanted: Vec<_> =
+            config.tokens().iter().map(|token| (token.fingerprint, &*token.label)).collect();
+        let mut present: Vec<_> = self.tokens().map(|(_, token)| (token.fingerprint, token.label)).collect();
+        wanted.sort_unstable();
+        present.sort_unstable();
+        *config.policy() == self.policy && wanted == present
+    }
+
+    fn configured(&self, config: &Config, reset: bool) -> Vec<Event> {
+        let configured = Event::Configured(Box::new(Configured { config: config.clone(), reset }));
+        // Who is left is the fold's to say, so the fold is asked.
+        let mut after = self.clone();
+        let (version, at, by) = (self.version().next(), self.clock(), WorkerId::new(0));
+        after.apply(&Entry { version, at, by, proposal: 0, events: [configured.clone()].into() });
+        if config.policy().failover().is_some() && after.available_len() == 0 && self.available_len() > 0 {
+            return vec![configured, Event::NoneAvailable];
+        }
+        vec![configured]
+    }
+}

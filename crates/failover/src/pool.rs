@@ -1,0 +1,341 @@
+//! The state of a pool: the fold of its log.
+//!
+//! Its methods come in four families. **Reads** tell what is so; [`Pool::select`] is one of them. **Commands**
+//! (in `decide.rs`) tell what should happen and change nothing. **[`Pool::apply`]** makes it so. And
+//! **[`Pool::next_deadline`]** tells when a tick is worth its while. A caller decides, appends what was decided to
+//! the log, and applies it when the log has accepted it; [`crate::Worker`] does that dance.
+//!
+//! **Architecture invariant:** `apply` is the only way state changes, and it asks no rule: whether an event is
+//! right was settled when it was decided, or by [`Pool::try_apply`] for a log from elsewhere.
+
+use crate::config::{Config, Fingerprint, Policy, Profile, Token};
+use crate::event::{Configured, Entry, Event, RestoredBy, Version, WorkerId};
+use crate::random::Random;
+use crate::roster::{Probe, Roster, Slot, TokenId};
+use crate::time::{Duration, Instant};
+
+/// The tokens of one provider and all that is known of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    pub(crate) policy: Policy,
+    pub(crate) roster: Roster,
+    pub(crate) lease: Option<Lease>,
+    /// The number that the next probe gets.
+    pub(crate) next_probe: u64,
+    /// Answers to probes before this one are forgotten.
+    pub(crate) first_probe: u64,
+    /// How many tokens have a probe out.
+    pub(crate) probes_out: u32,
+    /// When the first of them was sent, or an earlier moment.
+    pub(crate) oldest_probe: Instant,
+    version: Version,
+    clock: Instant,
+}
+
+/// The right to send probes, held by one worker.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Who holds it.
+    pub holder: WorkerId,
+    /// Up to when, exclusive.
+    pub until: Instant,
+}
+
+impl Lease {
+    /// How long a lease lasts from when it was taken.
+    pub const DURATION: Duration = Duration::from_secs(60);
+    /// A holder takes it again once it has less than this left.
+    pub const RENEWAL: Duration = Duration::from_secs(30);
+}
+
+/// A token drawn for a request.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Which.
+    pub token: TokenId,
+    /// Whether it is an unavailable one, drawn because none is available.
+    pub fallback: bool,
+}
+
+/// What is known of one token.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct TokenState<'a> {
+    /// What people call it.
+    pub label: &'a str,
+    /// What tells it from others.
+    pub fingerprint: Fingerprint,
+    /// Consecutive failures counted.
+    pub failures: u32,
+    /// Probe successes counted.
+    pub successes: u32,
+    /// Since when it is unavailable; `None` if it is available.
+    pub unavailable_since: Option<Instant>,
+}
+
+impl Pool {
+    /// The pool of a configuration before anything has happened, at [`Version::EMPTY`]. A worker serves from it until
+    /// it has joined the log.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            policy: config.policy().clone(),
+            roster: Roster::new(config.tokens(), 0),
+            lease: None,
+            next_probe: 1,
+            first_probe: 1,
+            probes_out: 0,
+            oldest_probe: Instant::ZERO,
+            version: Version::EMPTY,
+            clock: Instant::ZERO,
+        }
+    }
+
+    /// The version of the log that this is the fold of.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// When the last append was decided.
+    pub fn clock(&self) -> Instant {
+        self.clock
+    }
+
+    /// The rules it runs under.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The lease, also one that has run out.
+    pub fn lease(&self) -> Option<Lease> {
+        self.lease
+    }
+
+    /// How many tokens there are; at least one.
+    pub fn len(&self) -> usize {
+        self.roster.len() as usize
+    }
+
+    /// Always false: a pool has at least one token.
+    pub fn is_empty(&self) -> bool {
+        self.roster.len() == 0
+    }
+
+    /// How many tokens are available.
+    pub fn available_len(&self) -> usize {
+        self.roster.available_len() as usize
+    }
+
+    /// The available tokens, in the order in which they became available.
+    pub fn available(&self) -> impl Iterator<Item = TokenId> {
+        self.roster.available().map(|(id, _)| id)
+    }
+
+    /// The unavailable tokens, in the order in which they left.
+    pub fn unavailable(&self) -> impl Iterator<Item = TokenId> {
+        self.roster.unavailable().map(|(id, _)| id)
+    }
+
+    /// What is known of a token; `None` if it is not configured (any more). O(1).
+    pub fn token(&self, id: TokenId) -> Option<TokenState<'_>> {
+        let slot = self.roster.slot(id)?;
+        let Token { label, fingerprint } = self.roster.token(id)?;
+        Some(TokenState {
+            label,
+            fingerprint: *fingerprint,
+            failures: slot.failures,
+            successes: slot.successes,
+            unavailable_since: (!self.roster.is_available(slot)).then_some(slot.since),
+        })
+    }
+
+    /// The token with this label. O(n).
+    pub fn find(&self, label: &str) -> Option<TokenId> {
+        self.tokens().find(|(_, token)| token.label == label).map(|(id, _)| id)
+    }
+
+    /// Every token: the available ones, then the unavailable ones.
+    pub fn tokens(&self) -> impl Iterator<Item = (TokenId, TokenState<'_>)> {
+        self.available().chain(self.unavailable()).filter_map(|id| Some((id, self.token(id)?)))
+    }
+
+    /// Draws a token for a request: uniformly among the available; if there is none, uniformly among the unavailable,
+    /// marked as a fallback; with failover off, uniformly among all. O(1), no allocation.
+    ///
+    /// ```
+    /// use firedrill_failover::{Config, Fingerprint, Pool, Random, Settings, Token};
+    /// let token = Token { label: "only".into(), fingerprint: Fingerprint::new(1) };
+    /// let pool = Pool::new(&Config::parse(vec![token], &Settings::default()).unwrap());
+    /// let drawn = pool.select(&mut Random::new(1, 0));
+    /// assert_eq!(pool.token(drawn.token).unwrap().label, "only");
+    /// ```
+    pub fn select(&self, random: &mut Random) -> Selection {
+        let (seats, fallback) = self.candidates();
+        Selection { token: self.roster.seated(random.below(seats)), fallback }
+    }
+
+    /// Draws a token for a retry, as [`Pool::select`] does, but none that was tried before: a fallback is drawn when
+    /// every available token was tried. `None` if there is no other token to try. O(n log n) in `tried`.
+    pub fn select_another(&self, random: &mut Random, tried: &[TokenId]) -> Option<Selection> {
+        let (first, fallback) = self.candidates();
+        self.draw(random, 0..first, tried).map(|token| Selection { token, fallback }).or_else(|| {
+            let rest = first..self.roster.len();
+            self.draw(random, rest, tried).map(|token| Selection { token, fallback: true })
+        })
+    }
+
+    /// Whether [`Pool::select`] can draw this token now, and if so as what. O(1).
+    pub fn selectable(&self, token: TokenId) -> Option<Selection> {
+        let (seats, fallback) = self.candidates();
+        (self.roster.seat_of(token)? < seats).then_some(Selection { token, fallback })
+    }
+
+    /// How many seats, from the first, may be drawn, and whether what is drawn is a fallback.
+    fn candidates(&self) -> (u32, bool) {
+        let available = self.roster.available_len();
+        if self.policy.failover.is_none() {
+            (self.roster.len(), false)
+        } else if available > 0 {
+            (available, false)
+        } else {
+            (self.roster.len(), true)
+        }
+    }
+
+    fn draw(&self, random: &mut Random, seats: core::ops::Range<u32>, tried: &[TokenId]) -> Option<TokenId> {
+        let mut passed: alloc::vec::Vec<u32> = tried
+            .iter()
+            .filter_map(|id| self.roster.seat_of(*id))
+            .filter(|seat| seats.contains(seat))
+            .collect();
+        passed.sort_unstable();
+        passed.dedup();
+        let left = (seats.end - seats.start).checked_sub(u32::try_from(passed.len()).ok()?)?;
+        if left == 0 {
+            return None;
+        }
+        // The draw counts seats that were not tried; each tried one at or before it pushes it one further.
+        let mut seat = seats.start + random.below(left);
+        for tried in passed {
+            seat += u32::from(tried <= seat);
+        }
+        Some(self.roster.seated(seat))
+    }
+
+    /// When, at the earliest, a tick of `worker` would change anything, if nothing else happens before. A moment that
+    /// has passed means the next tick; `None` means that no tick would ever. O(1), but O(unavailable) while every
+    /// unavailable token has a probe out.
+    pub fn next_deadline(&self, worker: WorkerId) -> Option<Instant> {
+        let failover = self.policy.failover()?;
+        let (_, first) = self.roster.unavailable().next()?;
+        let cooldown = failover.cooldown().map(|cooldown| first.since + cooldown);
+        let probe = failover.health_check().and_then(|check| {
+            let all_out = self.probes_out == self.roster.len() - self.roster.available_len();
+            let sendable = if self.policy.profile == Profile::Higress || !all_out {
+                self.clock
+            } else {
+                self.roster.unavailable().filter_map(|(_, slot)| slot.probe).map(|probe| probe.sent).min()?
+                    + check.timeout
+            };
+            let free =
+                self.lease.filter(|lease| lease.holder != worker).map_or(Instant::ZERO, |lease| lease.until);
+            Some(sendable.max(free))
+        });
+        match (cooldown, probe) {
+            (Some(cooldown), Some(probe)) => Some(cooldown.min(probe)),
+            (either, None) | (None, either) => either,
+        }
+    }
+
+    /// Folds one append into the state.
+    ///
+    /// # Panics
+    /// If the entry is not the next one of the log that this pool is the fold of: a broken invariant. Entries from
+    /// outside go through [`Pool::try_apply`].
+    pub fn apply(&mut self, entry: &Entry) {
+        assert!(
+            entry.version == self.version.next(),
+            "broken invariant: version {} was applied to a fold of version {}",
+            entry.version,
+            self.version
+        );
+        self.open(entry);
+        for event in &entry.events {
+            self.apply_event(entry, event);
+        }
+    }
+
+    /// Makes `entry` the append whose events are applied next.
+    pub(crate) fn open(&mut self, entry: &Entry) {
+        self.version = entry.version;
+        self.clock = self.clock.max(entry.at);
+    }
+
+    pub(crate) fn apply_event(&mut self, entry: &Entry, event: &Event) {
+        match *event {
+            Event::Configured(ref configured) => self.configure(configured),
+            Event::Failed { token, failures, .. } => self.roster.slot_mut(token).failures = failures,
+            Event::Removed { token, .. } => {
+                self.roster.take_out(token);
+                let slot = self.roster.slot_mut(token);
+                (slot.failures, slot.since) = (0, self.clock);
+            }
+            Event::NoneAvailable => {}
+            Event::Succeeded { token } => self.roster.slot_mut(token).failures = 0,
+            Event::Restored { token, by } => {
+                self.answered(token, None);
+                self.roster.bring_back(token);
+                let slot = self.roster.slot_mut(token);
+                slot.failures = 0;
+                // The reference leaves the successes behind when the cooldown wins the race.
+                if self.policy.profile == Profile::Standard || by != RestoredBy::Cooldown {
+                    slot.successes = 0;
+                }
+            }
+            Event::LeaseTaken { until } => self.lease = Some(Lease { holder: entry.by, until }),
+            Event::ProbeSent { token, probe } => {
+                let slot = self.roster.slot_mut(token);
+                if slot.probe.replace(Probe { number: probe, sent: self.clock }).is_none() {
+                    if self.probes_out == 0 {
+                        self.oldest_probe = self.clock;
+                    }
+                    self.probes_out += 1;
+                }
+                self.next_probe = probe + 1;
+            }
+            Event::ProbePassed { token, probe, successes }
+            | Event::ProbeFailed { token, probe, successes, .. } => {
+                self.answered(token, Some(probe));
+                self.roster.slot_mut(token).successes = successes;
+            }
+        }
+    }
+
+    /// The probe that is out for `token`, if it is number `probe` (or whichever it is), is out no longer.
+    fn answered(&mut self, token: TokenId, probe: Option<u64>) {
+        let slot = self.roster.slot_mut(token);
+        if slot.probe.take_if(|out| probe.is_none_or(|number| number == out.number)).is_some() {
+            self.probes_out -= 1;
+        }
+    }
+
+    fn configure(&mut self, Configured { config, reset }: &Configured) {
+        self.policy = config.policy().clone();
+        if self.version == Version::EMPTY.next() {
+            // The founding of the log: ids of the time before are good no longer.
+            self.roster = Roster::new(config.tokens(), 1);
+            return;
+        }
+        self.roster.replace(config.tokens());
+        if *reset {
+            self.roster.reset(config.tokens());
+            self.lease = None;
+            self.first_probe = self.next_probe;
+        }
+        let out = self.roster.unavailable().filter(|(_, slot)| slot.probe.is_some()).count();
+        self.probes_out = u32::try_from(out).unwrap_or(u32::MAX);
+    }
+
+    /// The slot of a token that is configured and available.
+    pub(crate) fn available_slot(&self, token: TokenId) -> Option<&Slot> {
+        self.roster.slot(token).filter(|slot| self.roster.is_available(slot))
+    }
+}

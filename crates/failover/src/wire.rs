@@ -1,0 +1,362 @@
+//! The log as text: JSON lines, one append a line, readable by a person. `docs/log-format.md` describes it.
+//!
+//! The first line names the format's version and the pool. Tokens are named by their labels; what a label stands for
+//! changes with every `configured` event, so a log is read from its start, and a [`Reader`] folds it while it reads:
+//! a line that does not follow from the lines before it is refused, with its place.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::admit::Contradiction;
+use crate::config::{Config, Fingerprint, Policy, Token};
+use crate::event::{Configured, Entry, Event, RestoredBy, Version, WorkerId};
+use crate::pool::Pool;
+use crate::roster::TokenId;
+use crate::status::{Answer, Status};
+use crate::time::Instant;
+
+/// The version of the format that this crate writes, and the only one that it reads.
+pub const FORMAT: u64 = 1;
+
+/// The first line of a log of the pool with this fingerprint, without the line's end.
+pub fn header(pool: Fingerprint) -> String {
+    to_json(&HeaderLine { firedrill_log: FORMAT, pool })
+}
+
+/// An append as a line, without the line's end. `before` is the pool that it was, or is about to be, applied to.
+///
+/// # Panics
+/// If an event names a token that is not configured in `before`: then the entry does not follow on it.
+pub fn line(before: &Pool, entry: &Entry) -> String {
+    let events = entry.events.iter().map(|event| event_line(before, event)).collect();
+    let Entry { version, at, by, proposal, .. } = *entry;
+    to_json(&EntryLine::<EventLine<'_>> { version, at, by, proposal, events })
+}
+
+fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("broken invariant: a log line is plain data")
+}
+
+/// Reads a log line by line, folding it as it goes.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    header: Option<Fingerprint>,
+    pool: Option<Pool>,
+    labels: BTreeMap<Box<str>, TokenId>,
+}
+
+impl Reader {
+    /// A reader at the start of a log.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the next line: `None` for the header, the entry for an append.
+    ///
+    /// # Errors
+    /// What is wrong with the line and where. The reader is good for no further line.
+    pub fn read(&mut self, line: &str) -> Result<Option<Entry>, WireError> {
+        if self.header.is_none() {
+            self.header = Some(read_header(line)?);
+            return Ok(None);
+        }
+        let parsed: EntryLine<&RawValue> = parse(line)?;
+        let columns: Vec<usize> = parsed.events.iter().map(|event| column_of(line, event.get())).collect();
+        let place = |event: usize| columns.get(event).copied().unwrap_or(1);
+        let mut events = Vec::with_capacity(parsed.events.len());
+        for (index, event) in parsed.events.iter().enumerate() {
+            let event: EventLine<'_> = parse(event.get())
+                .map_err(|error| WireError { column: error.column + place(index) - 1, ..error })?;
+            let event = self.event(event).map_err(|fault| WireError { column: place(index), fault })?;
+            events.push(event);
+        }
+        let EntryLine { version, at, by, proposal, .. } = parsed;
+        let entry = Entry { version, at, by, proposal, events: events.into() };
+        self.fold(&entry).map_err(|(event, contradiction)| WireError {
+            column: place(event),
+            fault: WireFault::Contradiction(contradiction),
+        })?;
+        Ok(Some(entry))
+    }
+
+    /// The fingerprint in the header; `None` before it was read.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.header
+    }
+
+    /// The fold of what was read; `None` before the first append.
+    pub fn pool(&self) -> Option<&Pool> {
+        self.pool.as_ref()
+    }
+
+    fn fold(&mut self, entry: &Entry) -> Result<(), (usize, Contradiction)> {
+        let founding = entry.events.iter().find_map(|event| match event {
+            Event::Configured(configured) => Some(&configured.config),
+            _ => None,
+        });
+        let pool = match (&mut self.pool, founding) {
+            (Some(pool), _) => pool,
+            (none, Some(config)) => none.insert(Pool::new(config)),
+            (None, None) => return Err((0, Contradiction::NotFounded)),
+        };
+        pool.try_apply(entry)?;
+        if founding.is_some() {
+            self.labels = pool.tokens().map(|(id, token)| (token.label.into(), id)).collect();
+        }
+        Ok(())
+    }
+
+    fn event(&self, line: EventLine<'_>) -> Result<Event, WireFault> {
+        let token = |label: Cow<'_, str>| {
+            self.labels
+                .get(&*label)
+                .copied()
+                .ok_or_else(|| WireFault::UnknownToken(label.into_owned().into()))
+        };
+        Ok(match line {
+            EventLine::Configured { reset, tokens, policy } => {
+                let config = Config::from_parts(tokens.into_owned(), policy.into_owned())
+                    .map_err(|errors| WireFault::Config(errors.iter().map(ToString::to_string).collect()))?;
+                Event::Configured(Box::new(Configured { config, reset }))
+            }
+            EventLine::Failed { token: label, status, failures } => {
+                Event::Failed { token: token(label)?, status, failures }
+            }
+            EventLine::Removed { token: label, status, failures } => {
+                Event::Removed { token: token(label)?, status, failures }
+            }
+            EventLine::NoneAvailable => Event::NoneAvailable,
+            EventLine::Succeeded { token: label } => Event::Succeeded { token: token(label)? },
+            EventLine::Restored { token: label, by } => Event::Restored {
+                token: token(label)?,
+                by: match by {
+                    RestoredByLine::Cooldown => RestoredBy::Cooldown,
+                    RestoredByLine::HealthCheck { probe } => RestoredBy::HealthCheck { probe },
+                },
+            },
+            EventLine::LeaseTaken { until } => Event::LeaseTaken { until },
+            EventLine::ProbeSent { token: label, probe } => Event::ProbeSent { token: token(label)?, probe },
+            EventLine::ProbePassed { token: label, probe, successes } => {
+                Event::ProbePassed { token: token(label)?, probe, successes }
+            }
+            EventLine::ProbeFailed { token: label, probe, answer, successes } => Event::ProbeFailed {
+                token: token(label)?,
+                probe,
+                answer: match answer {
+                    AnswerLine::Status(status) => Answer::Status(status),
+                    AnswerLine::Word(Word::Timeout) => Answer::Timeout,
+                },
+                successes,
+            },
+        })
+    }
+}
+
+/// What is wrong with a line of a log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{fault}")]
+pub struct WireError {
+    /// Where in the line, in bytes, from 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub fault: WireFault,
+}
+
+/// Why a line is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireFault {
+    /// It is not JSON, or not of the form of a log line; a line that was cut short is of this kind.
+    #[error("{0}")]
+    Form(Box<str>),
+    /// The line ends too early. Remedy: it was torn; take it off, what stands before it is whole.
+    #[error("the line ends too early")]
+    Torn,
+    /// The first line is no header.
+    #[error("expected the header of a log, such as `{{\"firedrill_log\":1,\"pool\":\"…\"}}`")]
+    NoHeader,
+    /// The log is of a format that this crate does not know. Remedy: read it with a newer firedrill.
+    #[error("expected a log of format {FORMAT}, found format {0}")]
+    Format(u64),
+    /// A token that is not configured at this point of the log.
+    #[error("the token `{0}` is not configured here")]
+    UnknownToken(Box<str>),
+    /// A configuration that cannot be.
+    #[error("{}", .0.join("; "))]
+    Config(Vec<String>),
+    /// The line does not follow from the lines before it.
+    #[error(transparent)]
+    Contradiction(Contradiction),
+}
+
+fn read_header(line: &str) -> Result<Fingerprint, WireError> {
+    #[derive(Deserialize)]
+    struct Format {
+        firedrill_log: u64,
+    }
+    // The version is read first, on its own: the rest of another version's header may look otherwise.
+    let Ok(Format { firedrill_log }) = serde_json::from_str(line) else {
+        return Err(WireError { column: 1, fault: WireFault::NoHeader });
+    };
+    if firedrill_log != FORMAT {
+        return Err(WireError { column: 1, fault: WireFault::Format(firedrill_log) });
+    }
+    parse::<HeaderLine>(line).map(|header| header.pool)
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, WireError> {
+    serde_json::from_str(text).map_err(|error| {
+        let fault = if error.is_eof() {
+            WireFault::Torn
+        } else {
+            let message = error.to_string();
+            // The place is told by the column; the text of the library tells it once more.
+            WireFault::Form(message.split(" at line ").next().unwrap_or(&message).into())
+        };
+        WireError { column: error.column().max(1), fault }
+    })
+}
+
+/// The column, from 1, at which `part`, a slice of `line`, begins.
+fn column_of(line: &str, part: &str) -> usize {
+    (part.as_ptr().addr() - line.as_ptr().addr()) + 1
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeaderLine {
+    firedrill_log: u64,
+    pool: Fingerprint,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EntryLine<E> {
+    version: Version,
+    at: Instant,
+    by: WorkerId,
+    proposal: u64,
+    events: Vec<E>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "one at a time stands on the stack, and most are not kept")]
+enum EventLine<'a> {
+    Configured {
+        reset: bool,
+        tokens: Cow<'a, [Token]>,
+        policy: Cow<'a, Policy>,
+    },
+    Failed {
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+        status: Status,
+        failures: u32,
+    },
+    Removed {
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+        status: Status,
+        failures: u32,
+    },
+    NoneAvailable,
+    Succeeded {
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+    },
+    Restored {
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+        by: RestoredByLine,
+    },
+    LeaseTaken {
+        until: Instant,
+    },
+    ProbeSent {
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+        probe: u64,
+    },
+    ProbePassed {
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+        probe: u64,
+        successes: u32,
+    },
+    ProbeFailed {
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+        probe: u64,
+        answer: AnswerLine,
+        successes: u32,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum RestoredByLine {
+    Cooldown,
+    HealthCheck { probe: u64 },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum AnswerLine {
+    Status(Status),
+    Word(Word),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Timeout,
+}
+
+fn event_line<'a>(before: &'a Pool, event: &'a Event) -> EventLine<'a> {
+    let token = |id: TokenId| {
+        let token = before.roster.token(id);
+        Cow::Borrowed(&*token.expect("broken invariant: an event names a token that is not configured").label)
+    };
+    match *event {
+        Event::Configured(ref configured) => EventLine::Configured {
+            reset: configured.reset,
+            tokens: Cow::Borrowed(configured.config.tokens()),
+            policy: Cow::Borrowed(configured.config.policy()),
+        },
+        Event::Failed { token: id, status, failures } => {
+            EventLine::Failed { token: token(id), status, failures }
+        }
+        Event::Removed { token: id, status, failures } => {
+            EventLine::Removed { token: token(id), status, failures }
+        }
+        Event::NoneAvailable => EventLine::NoneAvailable,
+        Event::Succeeded { token: id } => EventLine::Succeeded { token: token(id) },
+        Event::Restored { token: id, by } => EventLine::Restored {
+            token: token(id),
+            by: match by {
+                RestoredBy::Cooldown => RestoredByLine::Cooldown,
+                RestoredBy::HealthCheck { probe } => RestoredByLine::HealthCheck { probe },
+            },
+        },
+        Event::LeaseTaken { until } => EventLine::LeaseTaken { until },
+        Event::ProbeSent { token: id, probe } => EventLine::ProbeSent { token: token(id), probe },
+        Event::ProbePassed { token: id, probe, successes } => {
+            EventLine::ProbePassed { token: token(id), probe, successes }
+        }
+        Event::ProbeFailed { token: id, probe, answer, successes } => EventLine::ProbeFailed {
+            token: token(id),
+            probe,
+            answer: match answer {
+                Answer::Status(status) => AnswerLine::Status(status),
+                Answer::Timeout => AnswerLine::Word(Word::Timeout),
+            },
+            successes,
+        },
+    }
+}
