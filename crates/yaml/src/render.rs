@@ -1,0 +1,98 @@
+//! How a problem looks on a terminal: the line it is about, carets, and the hint. It chooses the layout
+//! and leaves the drawing to annotate-snippets; the words are not its own.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+use crate::place::boundary;
+use crate::wording::{is_invisible, presentable};
+use crate::{Other, Place, Problem, Severity, Source, redact};
+
+/// Lines of the file are cropped to what fits this many columns.
+const WIDTH: usize = 80;
+
+pub(crate) fn render(problem: &Problem, source: Option<&Source>, color: bool) -> String {
+    // Lines of another file would mislead.
+    let source = source.filter(|source| problem.file().is_none_or(|file| file == presentable(source.name())));
+    let shown = source.map(|source| visible(source.text()));
+    let level = match problem.severity() {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let own_name = source.map(|source| presentable(source.name()));
+    let name = problem.file().or(own_name.as_deref()).unwrap_or("input");
+
+    let mut group = Group::with_title(level.primary_title(problem.message()));
+    match (&shown, problem.place()) {
+        (Some(text), Some(place)) => group = group.element(snippet(problem, place, name, text)),
+        (None, Some(Place { line, column, .. })) => {
+            group = group.element(Origin::path(name).line(line).char_column(column));
+        }
+        (_, None) if problem.file().is_some() => group = group.element(Origin::path(name)),
+        _ => {}
+    }
+    if let Some(hint) = problem.hint_text() {
+        group = group.element(Level::HELP.message(hint));
+    }
+
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let drawn = renderer.term_width(WIDTH).render(&[group]);
+    drawn.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn snippet<'a>(
+    problem: &'a Problem,
+    place: Place,
+    name: &'a str,
+    text: &'a str,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let primary = AnnotationKind::Primary.span(on_one_line(text, place)).label(problem.label_text());
+    let others = problem
+        .others()
+        .iter()
+        .map(|Other { place, label }| AnnotationKind::Context.span(on_one_line(text, *place)).label(label));
+    Snippet::source(text).path(name).fold(true).annotation(primary).annotations(others)
+}
+
+/// The text with keys masked and what would disturb a terminal blotted out, byte for byte, so that
+/// places stay true.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in redact(text).chars() {
+        if is_invisible(c) || (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+            shown.extend(std::iter::repeat_n('?', c.len_utf8()));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// The bytes to put carets under: inside the text, on one line, and all of what stands there when the
+/// place only says where a list or a block of keys begins.
+fn on_one_line(text: &str, place: Place) -> std::ops::Range<usize> {
+    let start = boundary(text, place.start);
+    let rest = text[start..].lines().next().unwrap_or_default();
+    let len = match place.end.saturating_sub(place.start) {
+        0 => rest.find(" #").unwrap_or(rest.len()),
+        1 if rest.starts_with(['[', '{']) => closing(rest),
+        len => len.min(rest.len()),
+    };
+    let end = boundary(text, start + len);
+    start..start + text[start..end].trim_end().len()
+}
+
+/// The length of the bracketed text at the start of `line`, or of all of it if it goes on below.
+fn closing(line: &str) -> usize {
+    let mut depth = 0_usize;
+    for (at, c) in line.char_indices() {
+        match c {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return at + 1;
+        }
+    }
+    line.len()
+}
