@@ -1,1 +1,50 @@
-//! placeholder
+//! Scenarios: rehearsals of API-key failures, written in YAML.
+//!
+//! A file is read ([`written`]), checked into a [`Scenario`], and [`run`] against a [`Target`], which gives a
+//! [`Verdict`]. The language is described, by example, in `docs/scenarios.md`.
+//!
+//! ```
+//! use firedrill_scenario::{Scenario, Verdict, run_on_engine};
+//! use firedrill_yaml::Source;
+//!
+//! let text = "
+//! scenario: a rate-limited token is taken out
+//! provider:
+//!   apiTokens: [sk-a, sk-b]
+//!   failover: { enabled: true, failureThreshold: 1, cooldownDuration: 100 }
+//! upstream: { sk-a: [429] }
+//! steps:
+//!   - request: { draws: sk-a, expect: { status: 429 } }
+//!   - expect: { available: [sk-b], unavailable: [sk-a] }
+//! ";
+//! let scenario = Scenario::parse(&Source::new("example.yaml", text)).unwrap();
+//! assert!(matches!(run_on_engine(&scenario, None).verdict, Verdict::Passed));
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod always;
+mod check;
+mod engine;
+mod find;
+mod judge;
+mod provider;
+mod run;
+mod scalar;
+mod scenario;
+mod schema;
+mod target;
+mod upstream;
+pub mod written;
+
+pub use always::Invariant;
+pub use engine::EngineTarget;
+pub use find::find;
+pub use judge::Mismatch;
+pub use provider::{FailoverBlock, OnReloadWord, ProviderBlock, RetryBlock};
+pub use run::{Failure, Run, Skipped, Verdict, run, run_on_engine};
+pub use scalar::{Pattern, ProbeStatus, Span, StatusCode};
+pub use scenario::{Action, Expectation, Probes, Scenario, Step, StepKind, TokenList, Upstream};
+pub use schema::schema;
+pub use target::{Effect, History, Moment, PoolState, Refusal, Target};
+pub use upstream::{Playback, Script};

@@ -1,0 +1,440 @@
+//! From what is written to what can be run: resolves names, checks ranges, and says everything that is wrong.
+
+use std::collections::BTreeMap;
+
+use firedrill_failover::{Attempt, Config, Fingerprint, Instant, Profile, Token};
+use firedrill_yaml::{Entries, Place, Problem, Source, Spanned, Whole, closest, looks_secret, quoted};
+use sha2::{Digest, Sha256};
+
+use crate::always::Invariant;
+use crate::provider::{self, ProviderBlock};
+use crate::scenario::{Action, Expectation, Probes, Scenario, Step, StepKind, TokenList, Upstream};
+use crate::written::{
+    ActionFile, CountOrTokens, ExpectFile, OneOrMore, RequestFile, ScenarioFile, StepFile, TicksWord, Tokens,
+};
+
+/// More workers than any rehearsal needs.
+const MOST_WORKERS: u64 = 64;
+/// More repetitions than any step needs.
+const MOST_TIMES: u64 = 100_000;
+/// The key of `upstream` that stands for all tokens that are not named.
+const DEFAULT: &str = "default";
+
+impl Scenario {
+    /// Reads a scenario.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place; at least one problem.
+    pub fn parse(source: &Source) -> Result<Self, Vec<Problem>> {
+        let file: ScenarioFile = source.parse("a scenario").map_err(|problem| vec![problem])?;
+        let mut checker = Checker::new(&file);
+        let scenario = checker.scenario(source, &file);
+        let in_file = |problem: Problem| problem.in_file(source.name());
+        match scenario {
+            Some(scenario) if checker.errors.is_empty() => {
+                Ok(Self { warnings: checker.warnings.into_iter().map(in_file).collect(), ..scenario })
+            }
+            _ => Err(checker.errors.into_iter().map(in_file).collect()),
+        }
+    }
+}
+
+/// The fingerprint of a text: the first 64 bits of its SHA-256.
+pub(crate) fn fingerprint(text: &str) -> Fingerprint {
+    let digest = Sha256::digest(text.as_bytes());
+    let bytes = digest.first_chunk().expect("broken invariant: SHA-256 has 32 bytes");
+    Fingerprint::new(u64::from_be_bytes(*bytes))
+}
+
+struct Checker {
+    errors: Vec<Problem>,
+    warnings: Vec<Problem>,
+    /// Every token of every provider block of the file, as written, with its label.
+    labels: BTreeMap<String, String>,
+    profile: Profile,
+    workers: u32,
+}
+
+impl Checker {
+    fn new(file: &ScenarioFile) -> Self {
+        let mut checker = Self {
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            labels: BTreeMap::new(),
+            profile: file.profile.map(Profile::from).unwrap_or_default(),
+            workers: 1,
+        };
+        checker.collect_labels(&file.provider);
+        checker.collect_labels_of_steps(&file.steps);
+        checker
+    }
+
+    /// A name is its own label, unless it looks like a real key: then a label is made up, so that it is never shown.
+    fn collect_labels(&mut self, block: &ProviderBlock) {
+        for token in block.api_tokens.iter().flat_map(|tokens| tokens.iter()) {
+            if self.labels.contains_key(token.as_str()) {
+                continue;
+            }
+            let label = if looks_secret(token) {
+                self.warnings.push(
+                    Problem::warning(
+                        "this token looks like a real key, and a scenario file is no place for one",
+                    )
+                    .at(token.place)
+                    .hint("any name will do, such as `sk-a`"),
+                );
+                format!("token-{}", self.labels.len() + 1)
+            } else {
+                token.value.clone()
+            };
+            self.labels.insert(token.value.clone(), label);
+        }
+    }
+
+    fn collect_labels_of_steps(&mut self, steps: &[Spanned<StepFile>]) {
+        for step in steps {
+            match &step.action {
+                Some(ActionFile::Reconfigure(reconfigure)) => self.collect_labels(&reconfigure.provider),
+                Some(ActionFile::Concurrently(steps)) => self.collect_labels_of_steps(steps),
+                _ => {}
+            }
+        }
+    }
+
+    fn scenario(&mut self, source: &Source, file: &ScenarioFile) -> Option<Scenario> {
+        if file.scenario.trim().is_empty() {
+            self.error(
+                Problem::new("expected what the scenario shows, found nothing").at(file.scenario.place),
+            );
+        }
+        if let Some(workers) = file.workers {
+            self.workers = u32::try_from(self.within("workers", workers, 1, MOST_WORKERS)).unwrap_or(1);
+        }
+        let config = self.config(&file.provider);
+        let upstream = self.upstream(&file.upstream);
+        let steps: Vec<Step> = file.steps.iter().filter_map(|step| self.step(step)).collect();
+        if file.steps.is_empty() {
+            self.error(
+                Problem::new("expected at least one step, found none").hint("`steps: [tick]` is the least"),
+            );
+        }
+        let answers_probes = steps.iter().any(|step| match &step.kind {
+            StepKind::Act { action, .. } => matches!(action, Action::Probe { .. }),
+            StepKind::Concurrently(items) => {
+                items.iter().any(|(action, _)| matches!(action, Action::Probe { .. }))
+            }
+            StepKind::Expect(_) | StepKind::Always(_) => false,
+        });
+        Some(Scenario {
+            name: file.scenario.value.clone(),
+            description: file.description.clone(),
+            tags: file.tags.iter().map(|tag| tag.value.clone()).collect(),
+            seed: file.seed.map_or(0, |seed| seed.value.0),
+            workers: self.workers,
+            ticks_fall_due: file.ticks != Some(TicksWord::Manual),
+            answers_probes,
+            config: config?,
+            upstream,
+            steps,
+            ignored: file.provider.ignored.clone(),
+            warnings: Vec::new(),
+            source: source.clone(),
+        })
+    }
+
+    fn config(&mut self, block: &Spanned<ProviderBlock>) -> Option<Config> {
+        if let Some(failover) = &block.failover
+            && failover.enabled != Some(true)
+        {
+            self.warnings.push(
+                Problem::warning("failover is off, so no token is ever taken out")
+                    .at(failover.place)
+                    .hint("add `enabled: true`"),
+            );
+        }
+        let labels = &self.labels;
+        let token = |written: &str| Token {
+            label: labels.get(written).map_or(written, String::as_str).into(),
+            fingerprint: fingerprint(written),
+        };
+        provider::parse(block, self.profile, token).map_err(|problems| self.errors.extend(problems)).ok()
+    }
+
+    fn upstream(&mut self, entries: &Entries<String, crate::upstream::Script>) -> Upstream {
+        let mut upstream = Upstream::default();
+        for (name, script) in entries {
+            if name.as_str() == DEFAULT {
+                upstream.default = script.clone();
+            } else if let Some(label) = self.token(name) {
+                upstream.by_token.insert(label, script.clone());
+            }
+        }
+        upstream
+    }
+
+    fn step(&mut self, step: &Spanned<StepFile>) -> Option<Step> {
+        let Some(action) = &step.action else {
+            let hint = "for example `tick`, `advance: 10s` or `request: { draws: sk-a }`";
+            self.error(Problem::new("expected what happens in this step").at(step.place).hint(hint));
+            return None;
+        };
+        let kind = match action {
+            ActionFile::Expect(expect) => StepKind::Expect(self.expectation(expect, step.place)),
+            ActionFile::Always(sentences) => {
+                StepKind::Always(sentences.0.iter().filter_map(|sentence| self.invariant(sentence)).collect())
+            }
+            ActionFile::Concurrently(items) => {
+                if items.is_empty() {
+                    self.error(Problem::new("expected at least one step, found none").at(step.place));
+                }
+                StepKind::Concurrently(items.iter().filter_map(|item| self.concurrent(item)).collect())
+            }
+            other => {
+                let (action, times, expect) = self.act(other)?;
+                StepKind::Act { action, times, expect }
+            }
+        };
+        Some(Step { place: step.place, description: step.description.clone(), kind })
+    }
+
+    fn concurrent(&mut self, step: &Spanned<StepFile>) -> Option<(Action, Option<Expectation>)> {
+        let Step { kind, place, .. } = self.step(step)?;
+        match kind {
+            StepKind::Act { action, times: 1, expect }
+                if matches!(
+                    action,
+                    Action::Request { .. }
+                        | Action::Outcome { .. }
+                        | Action::Probe { .. }
+                        | Action::Tick { .. }
+                ) =>
+            {
+                Some((action, expect))
+            }
+            _ => {
+                let hint = "`request`, `outcome`, `probe` and `tick` can, each without `times`";
+                self.error(
+                    Problem::new("this cannot happen at once with something else").at(place).hint(hint),
+                );
+                None
+            }
+        }
+    }
+
+    fn act(&mut self, action: &ActionFile) -> Option<(Action, u64, Option<Expectation>)> {
+        Some(match action {
+            ActionFile::Request(request) => {
+                let RequestFile { worker, draws, times, expect } = request;
+                let worker = self.worker(*worker);
+                let draws = draws.as_ref().map(|draws| self.tokens(&draws.0)).unwrap_or_default();
+                (Action::Request { worker, draws }, self.times(*times), self.expect(expect.as_ref()))
+            }
+            ActionFile::Outcome(outcome) => {
+                let action = Action::Outcome {
+                    worker: self.worker(outcome.worker),
+                    token: self.token(&outcome.token)?,
+                    status: outcome.status.0,
+                    attempt: if outcome.retry { Attempt::Retry } else { Attempt::First },
+                };
+                (action, self.times(outcome.times), self.expect(outcome.expect.as_ref()))
+            }
+            ActionFile::Probe(probe) => {
+                let action = Action::Probe { token: self.token(&probe.token)?, answer: probe.status.0 };
+                (action, 1, self.expect(probe.expect.as_ref()))
+            }
+            ActionFile::Advance(span) => (Action::Advance(span.0), 1, None),
+            ActionFile::ClockBack(span) => (Action::ClockBack(span.0), 1, None),
+            ActionFile::Tick(tick) => {
+                (Action::Tick { worker: self.worker(tick.worker) }, 1, self.expect(tick.expect.as_ref()))
+            }
+            ActionFile::Reconfigure(reconfigure) => {
+                let config = Box::new(self.config(&reconfigure.provider)?);
+                let action = Action::Reconfigure { worker: self.worker(reconfigure.worker), config };
+                (action, 1, self.expect(reconfigure.expect.as_ref()))
+            }
+            ActionFile::Stop(worker) => (Action::Stop { worker: self.worker(Some(*worker)) }, 1, None),
+            ActionFile::Expect(_) | ActionFile::Always(_) | ActionFile::Concurrently(_) => return None,
+        })
+    }
+
+    fn expect(&mut self, written: Option<&Spanned<ExpectFile>>) -> Option<Expectation> {
+        written.map(|written| self.expectation(written, written.place))
+    }
+
+    fn expectation(&mut self, written: &ExpectFile, place: Place) -> Expectation {
+        let expectation = Expectation {
+            place,
+            worker: written.worker.map(|worker| self.worker(Some(worker))),
+            available: written.available.as_ref().map(|tokens| self.token_list(tokens)),
+            unavailable: written.unavailable.as_ref().map(|tokens| self.token_list(tokens)),
+            failure_counts: self.by_token(written.failure_counts.as_ref(), |count: &Whole| count.0),
+            success_counts: self.by_token(written.success_counts.as_ref(), |count: &Whole| count.0),
+            unavailable_since: self
+                .by_token(written.unavailable_since.as_ref(), |since| Instant::ZERO + since.0),
+            status: written.status.map(|status| status.0),
+            drawn: written.drawn.as_ref().map(|OneOrMore(names)| self.tokens(names)),
+            fallback: written.fallback,
+            probes: written.probes.as_ref().map(|probes| match probes {
+                CountOrTokens::Count(count) => Probes::Count(*count),
+                CountOrTokens::Tokens(names) => Probes::Tokens(self.tokens(names)),
+            }),
+            events: written
+                .events
+                .as_ref()
+                .map(|events| events.iter().filter_map(|event| self.event(event)).collect()),
+        };
+        if expectation.asks_nothing() {
+            self.warnings.push(
+                Problem::warning("this expects nothing, so it cannot fail")
+                    .at(place)
+                    .hint("say what, for example `available: [sk-a]`"),
+            );
+        }
+        expectation
+    }
+
+    fn by_token<T, U>(
+        &mut self,
+        written: Option<&Entries<String, T>>,
+        value: impl Fn(&T) -> U,
+    ) -> Option<BTreeMap<String, U>> {
+        let entries = written?.iter();
+        Some(entries.filter_map(|(name, written)| Some((self.token(name)?, value(written)))).collect())
+    }
+
+    fn token_list(&mut self, written: &Tokens) -> TokenList {
+        TokenList { labels: self.tokens(&written.names), ordered: written.ordered }
+    }
+
+    fn tokens(&mut self, names: &[Spanned<String>]) -> Vec<String> {
+        names.iter().filter_map(|name| self.token(name)).collect()
+    }
+
+    fn token(&mut self, name: &Spanned<String>) -> Option<String> {
+        if let Some(label) = self.labels.get(name.as_str()) {
+            return Some(label.clone());
+        }
+        let known = self.labels.keys().map(String::as_str);
+        let hint = match closest(name, known.clone()) {
+            Some(close) => format!("did you mean `{close}`?"),
+            None => format!("the tokens are: {}", known.collect::<Vec<_>>().join(", ")),
+        };
+        self.error(Problem::new(format!("unknown token {}", quoted(name))).at(name.place).hint(hint));
+        None
+    }
+
+    /// `removed sk-a` and the like: the name of an event and, if it is about one, a token.
+    fn event(&mut self, written: &Spanned<String>) -> Option<String> {
+        let (name, token) = match written.split_once(' ') {
+            Some((name, token)) => (name, Some(token.trim())),
+            None => (written.as_str(), None),
+        };
+        let Some((_, about_a_token)) = EVENTS.iter().find(|(known, _)| *known == name) else {
+            let known = EVENTS.iter().map(|(name, _)| *name);
+            let hint = match closest(name, known.clone()) {
+                Some(close) => format!("did you mean `{close}`?"),
+                None => format!("the events are: {}", known.collect::<Vec<_>>().join(", ")),
+            };
+            self.error(Problem::new(format!("unknown event {}", quoted(name))).at(written.place).hint(hint));
+            return None;
+        };
+        match (about_a_token, token) {
+            (true, Some(token)) => {
+                let label = self.token(&Spanned::new(token.to_owned(), written.place))?;
+                Some(format!("{name} {label}"))
+            }
+            (false, None) => Some(name.to_owned()),
+            (true, None) => {
+                let hint = format!("write it as `{name} sk-a`");
+                self.error(Problem::new(format!("`{name}` of which token?")).at(written.place).hint(hint));
+                None
+            }
+            (false, Some(_)) => {
+                let hint = format!("write `{name}` alone");
+                self.error(
+                    Problem::new(format!("`{name}` is not about a token")).at(written.place).hint(hint),
+                );
+                None
+            }
+        }
+    }
+
+    fn invariant(&mut self, sentence: &Spanned<String>) -> Option<Invariant> {
+        let found = Invariant::from_sentence(sentence);
+        if found.is_none() {
+            let known = crate::always::SENTENCES;
+            let hint = match closest(sentence, known) {
+                Some(close) => format!("did you mean `{close}`?"),
+                None => format!("the sentences are: {}", known.join("; ")),
+            };
+            self.error(
+                Problem::new(format!("unknown sentence {}", quoted(sentence))).at(sentence.place).hint(hint),
+            );
+        }
+        found
+    }
+
+    fn worker(&mut self, written: Option<Spanned<Whole>>) -> u32 {
+        let Some(worker) = written else { return 1 };
+        if (1..=u64::from(self.workers)).contains(&worker.value.0) {
+            return u32::try_from(worker.value.0).unwrap_or(1);
+        }
+        let hint = match self.workers {
+            1 => "there is one; `workers: 2` makes it two".to_owned(),
+            workers => format!("they are numbered from 1 to {workers}"),
+        };
+        self.error(Problem::new(format!("there is no worker {}", worker.value)).at(worker.place).hint(hint));
+        1
+    }
+
+    fn times(&mut self, written: Option<Spanned<Whole>>) -> u64 {
+        written.map_or(1, |times| self.within("times", times, 1, MOST_TIMES))
+    }
+
+    fn within(&mut self, key: &str, written: Spanned<Whole>, least: u64, most: u64) -> u64 {
+        let found = written.value.0;
+        if !(least..=most).contains(&found) {
+            let message = format!("expected `{key}` from {least} to {most}, found {found}");
+            self.error(Problem::new(message).at(written.place));
+        }
+        found.clamp(least, most)
+    }
+
+    fn error(&mut self, problem: Problem) {
+        self.errors.push(problem);
+    }
+}
+
+/// The names of the events, and whether each is about a token.
+const EVENTS: [(&str, bool); 10] = [
+    ("configured", false),
+    ("failed", true),
+    ("removed", true),
+    ("none_available", false),
+    ("succeeded", true),
+    ("restored", true),
+    ("lease_taken", false),
+    ("probe_sent", true),
+    ("probe_passed", true),
+    ("probe_failed", true),
+];
+
+impl Expectation {
+    fn asks_nothing(&self) -> bool {
+        !self.asks_of_the_pool()
+            && self.status.is_none()
+            && self.drawn.is_none()
+            && self.fallback.is_none()
+            && self.probes.is_none()
+            && self.events.is_none()
+    }
+
+    /// Whether anything is asked that only the pool can tell.
+    pub(crate) fn asks_of_the_pool(&self) -> bool {
+        self.available.is_some()
+            || self.unavailable.is_some()
+            || self.failure_counts.is_some()
+            || self.success_counts.is_some()
+            || self.unavailable_since.is_some()
+    }
+}

@@ -1,0 +1,479 @@
+//! The engine target: the engine alone, no sockets, virtual time. What a gateway's shell would do, in memory.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use firedrill_failover::{
+    Answer, Append, Appended, Attempt, Command, Config, Duration, Entry, Event, Failover, Instant, Log,
+    MemoryLog, Pool, Random, Refused, Selection, Status, TokenId, Worker, WorkerId, wire,
+};
+
+use crate::check::fingerprint;
+use crate::scenario::{Action, Scenario, Upstream};
+use crate::target::{Effect, History, Moment, PoolState, Refusal, Target};
+use crate::upstream::Playback;
+
+/// More ticks than this in one `advance` are a mistake in the scenario.
+const MOST_TICKS: u32 = 10_000_000;
+
+/// The engine under a scenario.
+#[derive(Debug)]
+pub struct EngineTarget {
+    log: MemoryLog,
+    members: Vec<Member>,
+    /// The time since the start, which no `clockBack` touches.
+    time: Instant,
+    /// What the clocks of all workers say.
+    clock: Instant,
+    ticks_fall_due: bool,
+    answers_probes: bool,
+    provider: Provider,
+    /// Probes that wait for a `probe` step, oldest first.
+    waiting: VecDeque<Waiting>,
+    /// The id that each label has, or had last.
+    ids: BTreeMap<String, TokenId>,
+    /// The fold of everything that is in the history.
+    recorded: Pool,
+    history: History,
+    /// What came of the action that is being done.
+    effect: Effect,
+}
+
+#[derive(Debug)]
+struct Member {
+    worker: Worker,
+    random: Random,
+    alive: bool,
+    last_tick: Instant,
+    next_tick: Instant,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    member: usize,
+    token: TokenId,
+    label: String,
+    probe: u64,
+}
+
+/// The provider: its scripts, being played.
+#[derive(Debug)]
+struct Provider {
+    upstream: Upstream,
+    playing: BTreeMap<String, Playback>,
+}
+
+impl Provider {
+    fn answer(&mut self, label: &str, now: Instant) -> Status {
+        let upstream = &self.upstream;
+        let script = upstream.by_token.get(label).unwrap_or(&upstream.default);
+        let playing = self.playing.entry(label.to_owned()).or_insert_with(|| script.play(Instant::ZERO));
+        playing.answer(now)
+    }
+}
+
+/// A request on its way through its attempts.
+struct Trip {
+    member: usize,
+    draws: Vec<String>,
+    tried: Vec<TokenId>,
+}
+
+impl EngineTarget {
+    /// The engine as `scenario` starts with it, drawing by `seed`.
+    pub fn new(scenario: &Scenario, seed: u64) -> Self {
+        let config = &scenario.config;
+        let member = |number: u32| Member {
+            worker: Worker::new(WorkerId::new(u64::from(number)), config),
+            random: Random::new(seed, u64::from(number)),
+            alive: true,
+            last_tick: Instant::ZERO,
+            next_tick: Instant::ZERO,
+        };
+        let mut target = Self {
+            log: MemoryLog::new(),
+            members: (1..=scenario.workers).map(member).collect(),
+            time: Instant::ZERO,
+            clock: Instant::ZERO,
+            ticks_fall_due: scenario.ticks_fall_due,
+            answers_probes: scenario.answers_probes,
+            provider: Provider { upstream: scenario.upstream.clone(), playing: BTreeMap::new() },
+            waiting: VecDeque::new(),
+            ids: BTreeMap::new(),
+            recorded: Pool::new(config),
+            history: History { moments: Vec::new(), wire: vec![wire::header(fingerprint(&scenario.name))] },
+            effect: Effect::default(),
+        };
+        for member in 0..target.members.len() {
+            target.perform(member, Command::Join(config.clone()));
+        }
+        target.catch_up();
+        target.effect = Effect::default();
+        target
+    }
+
+    fn member(&self, worker: u32) -> Result<usize, Refusal> {
+        let member = worker as usize - 1;
+        if self.members[member].alive {
+            Ok(member)
+        } else {
+            Err(Refusal::Impossible(format!("worker {worker} was stopped")))
+        }
+    }
+
+    fn id(&self, label: &str) -> Result<TokenId, Refusal> {
+        let id = self.ids.get(label).copied();
+        id.ok_or_else(|| Refusal::Impossible(format!("the token {label} is not configured yet")))
+    }
+
+    /// Performs a command to its end, and does what the log then says.
+    fn perform(&mut self, member: usize, command: Command) {
+        let (worker, clock) = (&mut self.members[member].worker, self.clock);
+        let Ok(entry) = worker.perform(&mut self.log, clock, command);
+        self.settle(member, entry);
+    }
+
+    /// Records what was appended and sends the probes it tells of.
+    fn settle(&mut self, member: usize, entry: Option<Entry>) {
+        self.record();
+        let Some(entry) = entry else { return };
+        for event in &entry.events {
+            let Event::ProbeSent { token, probe } = *event else { continue };
+            let Some(label) = self.recorded.token(token).map(|token| token.label.to_owned()) else {
+                continue;
+            };
+            self.effect.probes.push(label.clone());
+            self.waiting.push_back(Waiting { member, token, label, probe });
+        }
+        if !self.answers_probes {
+            while let Some(waiting) = self.waiting.pop_front() {
+                let status = self.provider.answer(&waiting.label, self.time);
+                self.answer_probe(&waiting, Answer::Status(status));
+            }
+        }
+    }
+
+    fn answer_probe(&mut self, &Waiting { member, token, probe, .. }: &Waiting, answer: Answer) {
+        if self.members[member].alive {
+            self.perform(member, Command::ProbeAnswered { token, probe, answer });
+        }
+    }
+
+    /// Takes into the history what was appended since it was last asked.
+    fn record(&mut self) {
+        let seen = self.history.wire.len() - 1;
+        for entry in &self.log.entries()[seen..] {
+            self.history.wire.push(wire::line(&self.recorded, entry));
+            let Entry { version, at, by, .. } = *entry;
+            for event in &entry.events {
+                let sentence = event.sentence(&self.recorded, at).to_string();
+                self.history.moments.push(Moment { version, at, by, sentence });
+                let token = event.token().and_then(|token| self.recorded.token(token));
+                self.effect.events.push(match token {
+                    Some(token) => format!("{} {}", event.name(), token.label),
+                    None => event.name().to_owned(),
+                });
+            }
+            self.recorded.apply(entry);
+            if entry.events.iter().any(|event| matches!(event, Event::Configured(_))) {
+                self.ids.extend(self.recorded.tokens().map(|(id, token)| (token.label.to_owned(), id)));
+                let interval = self.recorded.policy().failover().map(Failover::health_check_interval);
+                for member in &mut self.members {
+                    (member.last_tick, member.next_tick) =
+                        (self.time, self.time + interval.unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    /// Every worker hears what is new.
+    fn catch_up(&mut self) {
+        for member in self.members.iter_mut().filter(|member| member.alive) {
+            let Ok(newer) = self.log.read(member.worker.pool().version());
+            member.worker.catch_up(&newer);
+        }
+    }
+
+    fn draw(&mut self, trip: &Trip) -> Result<Option<Selection>, Refusal> {
+        let Member { worker, random, .. } = &mut self.members[trip.member];
+        let (pool, attempt) = (worker.pool(), trip.tried.len());
+        if let Some(label) = trip.draws.get(attempt) {
+            let id = pool.find(label);
+            let selection = id.filter(|id| !trip.tried.contains(id)).and_then(|id| pool.selectable(id));
+            return match (selection, id) {
+                (Some(selection), _) => Ok(Some(selection)),
+                (None, None) => {
+                    Err(Refusal::Impossible(format!("{label} cannot be drawn: it is not configured")))
+                }
+                (None, Some(id)) if trip.tried.contains(&id) => {
+                    Err(Refusal::Impossible(format!("{label} cannot be drawn: it was tried already")))
+                }
+                (None, Some(_)) => Err(Refusal::Impossible(format!(
+                    "{label} cannot be drawn: it is unavailable while another is available"
+                ))),
+            };
+        }
+        Ok(match attempt {
+            0 => Some(pool.select(random)),
+            _ => pool.select_another(random, &trip.tried),
+        })
+    }
+
+    /// Sends the next attempt of a request. Gives what its answer is to be reported as, or nothing if there is no
+    /// token left to try.
+    fn attempt(&mut self, trip: &mut Trip) -> Result<Option<(Status, Command)>, Refusal> {
+        let Some(Selection { token, fallback }) = self.draw(trip)? else { return Ok(None) };
+        let pool = self.members[trip.member].worker.pool();
+        let label = pool.token(token).map(|token| token.label.to_owned()).unwrap_or_default();
+        let status = self.provider.answer(&label, self.time);
+        self.effect.draws.push((label, fallback));
+        let attempt = if trip.tried.is_empty() { Attempt::First } else { Attempt::Retry };
+        trip.tried.push(token);
+        Ok(Some((status, Command::Outcome { token, status, attempt })))
+    }
+
+    /// Retries a request that was answered `status` for as long as the policy allows, and gives the last answer.
+    fn retries(&mut self, trip: &mut Trip, mut status: Status) -> Result<Status, Refusal> {
+        loop {
+            let retries = u32::try_from(trip.tried.len() - 1).unwrap_or(u32::MAX);
+            let policy = self.members[trip.member].worker.pool().policy();
+            // A request takes no time here, so its budget of time is never spent.
+            let allowed =
+                policy.retry().is_some_and(|retry| retry.allows(status, retries, self.time, self.time));
+            if !allowed {
+                break;
+            }
+            let Some((again, command)) = self.attempt(trip)? else { break };
+            self.perform(trip.member, command);
+            status = again;
+        }
+        match trip.draws.get(trip.tried.len()) {
+            Some(label) => {
+                Err(Refusal::Impossible(format!("{label} was not drawn: there was no further attempt")))
+            }
+            None => Ok(status),
+        }
+    }
+
+    fn advance(&mut self, span: Duration) -> Result<(), Refusal> {
+        let end = self.time + span;
+        let mut ticks = 0;
+        while let Some((member, at, interval)) = self.next_tick(end) {
+            self.pass(at);
+            self.members[member].next_tick = at + interval;
+            self.tick(member);
+            self.catch_up();
+            ticks += 1;
+            if ticks > MOST_TICKS {
+                let message = format!(
+                    "this lets more than {MOST_TICKS} ticks fall due: advance less, or tick less often"
+                );
+                return Err(Refusal::Impossible(message));
+            }
+        }
+        self.pass(end);
+        Ok(())
+    }
+
+    /// The next tick that falls due up to `end`, and how long after it the next one is.
+    fn next_tick(&mut self, end: Instant) -> Option<(usize, Instant, Duration)> {
+        if !self.ticks_fall_due {
+            return None;
+        }
+        let interval = self.recorded.policy().failover()?.health_check_interval();
+        if self.recorded.unavailable().next().is_none() {
+            // Nothing is out, so no tick changes anything until something else happens: they pass unasked.
+            for member in &mut self.members {
+                let passed =
+                    (end.since(member.next_tick).as_millis() / interval.as_millis()).saturating_add(1);
+                if member.next_tick <= end {
+                    let skipped = Duration::from_millis(passed.saturating_mul(interval.as_millis()));
+                    member.next_tick += skipped;
+                }
+            }
+            return None;
+        }
+        let alive = self.members.iter().enumerate().filter(|(_, member)| member.alive);
+        let (index, member) = alive.min_by_key(|(_, member)| member.next_tick)?;
+        (member.next_tick <= end).then_some((index, member.next_tick, interval))
+    }
+
+    /// Time passes up to `at`, on every clock.
+    fn pass(&mut self, at: Instant) {
+        self.clock += at.since(self.time);
+        self.time = at;
+    }
+
+    fn tick(&mut self, member: usize) {
+        let command = self.tick_command(member);
+        self.perform(member, command);
+    }
+
+    fn tick_command(&mut self, member: usize) -> Command {
+        let last = std::mem::replace(&mut self.members[member].last_tick, self.time);
+        Command::Tick { elapsed: self.time.since(last) }
+    }
+
+    /// The oldest probe that waits for an answer for `label`, which waits no longer.
+    fn waiting_probe(&mut self, label: &str) -> Result<Waiting, Refusal> {
+        let index = self.waiting.iter().position(|waiting| waiting.label == label);
+        let waiting = index.and_then(|index| self.waiting.remove(index));
+        waiting.ok_or_else(|| Refusal::Impossible(format!("no probe is out for {label}")))
+    }
+
+    fn act_alone(&mut self, action: &Action) -> Result<(), Refusal> {
+        match action {
+            Action::Request { worker, draws } => {
+                let mut trip = self.trip(*worker, draws)?;
+                if let Some((status, command)) = self.attempt(&mut trip)? {
+                    self.perform(trip.member, command);
+                    let status = self.retries(&mut trip, status)?;
+                    self.effect.statuses.push(status);
+                }
+            }
+            Action::Outcome { worker, token, status, attempt } => {
+                let (member, token) = (self.member(*worker)?, self.id(token)?);
+                self.perform(member, Command::Outcome { token, status: *status, attempt: *attempt });
+            }
+            Action::Probe { token, answer } => {
+                let waiting = self.waiting_probe(token)?;
+                self.answer_probe(&waiting, *answer);
+            }
+            Action::Advance(span) => self.advance(*span)?,
+            Action::Tick { worker } => {
+                let member = self.member(*worker)?;
+                self.tick(member);
+            }
+            Action::ClockBack(span) => {
+                let back = self.clock.as_millis().saturating_sub(span.as_millis());
+                self.clock = Instant::from_millis(back);
+            }
+            Action::Reconfigure { worker, config } => {
+                let member = self.member(*worker)?;
+                self.perform(member, Command::Reconfigure(Config::clone(config)));
+            }
+            Action::Stop { worker } => {
+                let member = self.member(*worker)?;
+                self.members[member].alive = false;
+                self.waiting.retain(|waiting| waiting.member != member);
+            }
+        }
+        Ok(())
+    }
+
+    fn trip(&self, worker: u32, draws: &[String]) -> Result<Trip, Refusal> {
+        Ok(Trip { member: self.member(worker)?, draws: draws.to_vec(), tried: Vec::new() })
+    }
+
+    /// Lets every worker propose on what it has heard so far, before any append arrives; then the appends arrive in
+    /// order, and those that come too late are decided again. A worker with several commands takes them in turns.
+    fn perform_at_once(&mut self, mut commands: VecDeque<(usize, Command)>) {
+        while !commands.is_empty() {
+            let mut later = VecDeque::new();
+            let mut in_flight: Vec<(usize, Append)> = Vec::new();
+            for (member, command) in commands {
+                if in_flight.iter().any(|(busy, _)| *busy == member) {
+                    later.push_back((member, command));
+                } else {
+                    let append = self.members[member].worker.propose(self.clock, command);
+                    in_flight.extend(append.map(|append| (member, append)));
+                }
+            }
+            for (member, append) in in_flight {
+                let entry = self.deliver(member, append);
+                self.settle(member, entry);
+            }
+            self.catch_up();
+            commands = later;
+        }
+    }
+
+    fn deliver(&mut self, member: usize, mut append: Append) -> Option<Entry> {
+        loop {
+            let worker = &mut self.members[member].worker;
+            let Ok(appended) = self.log.append(&append);
+            match appended {
+                Appended::Accepted => return Some(worker.accepted()),
+                Appended::Refused(newer) => match worker.refused(&newer) {
+                    Refused::Again(again) => append = again,
+                    Refused::NothingLeft => return None,
+                    Refused::WasAccepted(entry) => return Some(entry),
+                },
+            }
+        }
+    }
+}
+
+impl Target for EngineTarget {
+    fn name(&self) -> &'static str {
+        "engine"
+    }
+
+    fn act(&mut self, action: &Action) -> Result<Effect, Refusal> {
+        let done = self.act_alone(action);
+        self.catch_up();
+        let effect = std::mem::take(&mut self.effect);
+        done.map(|()| effect)
+    }
+
+    fn concurrently(&mut self, actions: &[Action]) -> Result<Vec<Effect>, Refusal> {
+        let mut effects: Vec<Effect> = Vec::new();
+        let mut trips: Vec<(usize, Trip, Status)> = Vec::new();
+        let mut commands = VecDeque::new();
+        for (index, action) in actions.iter().enumerate() {
+            match action {
+                Action::Request { worker, draws } => {
+                    let mut trip = self.trip(*worker, draws)?;
+                    if let Some((status, command)) = self.attempt(&mut trip)? {
+                        commands.push_back((trip.member, command));
+                        trips.push((index, trip, status));
+                    }
+                }
+                Action::Outcome { worker, token, status, attempt } => {
+                    let command =
+                        Command::Outcome { token: self.id(token)?, status: *status, attempt: *attempt };
+                    commands.push_back((self.member(*worker)?, command));
+                }
+                Action::Probe { token, answer } => {
+                    let Waiting { member, token, probe, .. } = self.waiting_probe(token)?;
+                    commands.push_back((member, Command::ProbeAnswered { token, probe, answer: *answer }));
+                }
+                Action::Tick { worker } => {
+                    let member = self.member(*worker)?;
+                    commands.push_back((member, self.tick_command(member)));
+                }
+                Action::Advance(_)
+                | Action::ClockBack(_)
+                | Action::Reconfigure { .. }
+                | Action::Stop { .. } => {
+                    return Err(Refusal::Impossible(
+                        "this cannot happen at once with something else".to_owned(),
+                    ));
+                }
+            }
+            effects.push(std::mem::take(&mut self.effect));
+        }
+        self.perform_at_once(commands);
+        let shared = std::mem::take(&mut self.effect);
+        for (index, mut trip, status) in trips {
+            let status = self.retries(&mut trip, status)?;
+            effects[index].extend(std::mem::take(&mut self.effect));
+            effects[index].statuses.push(status);
+        }
+        if let Some(last) = effects.last_mut() {
+            last.extend(shared);
+        }
+        self.catch_up();
+        Ok(effects)
+    }
+
+    fn state(&mut self, worker: Option<u32>) -> Result<PoolState, Refusal> {
+        Ok(match worker {
+            None => PoolState::of(&self.recorded),
+            Some(worker) => PoolState::of(self.members[self.member(worker)?].worker.pool()),
+        })
+    }
+
+    fn history(&self) -> Result<&History, Refusal> {
+        Ok(&self.history)
+    }
+}

@@ -1,0 +1,210 @@
+//! Runs a scenario against a target and judges what comes of it.
+
+use firedrill_yaml::{Place, Problem};
+
+use crate::always::Invariant;
+use crate::engine::EngineTarget;
+use crate::judge::{Mismatch, judge};
+use crate::scenario::{Action, Expectation, Scenario, Step, StepKind};
+use crate::target::{Effect, History, PoolState, Refusal, Target};
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The seed that it drew by.
+    pub seed: u64,
+    /// What could not be asked of the target.
+    pub skipped: Vec<Skipped>,
+    /// The log, as far as the target told.
+    pub history: History,
+    /// The pool at the end, if the target told.
+    pub state: Option<PoolState>,
+}
+
+/// Whether a scenario holds.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Everything that was expected came true.
+    Passed,
+    /// Something did not.
+    Failed(Failure),
+}
+
+/// The first step that did not go as expected.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Where, and in a line what.
+    pub problem: Problem,
+    /// What was expected and what was found.
+    pub mismatches: Vec<Mismatch>,
+    /// The log up to there, for people.
+    pub timeline: Vec<String>,
+}
+
+/// Something that the target could not be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Where it stands.
+    pub place: Place,
+    /// Why.
+    pub reason: String,
+}
+
+/// Runs `scenario` on the engine alone, drawing by `seed` or, if that is `None`, by its own.
+pub fn run_on_engine(scenario: &Scenario, seed: Option<u64>) -> Run {
+    let seed = seed.unwrap_or(scenario.seed);
+    run(scenario, seed, &mut EngineTarget::new(scenario, seed))
+}
+
+/// Runs `scenario` against `target`, which was made for it and draws by `seed`.
+pub fn run(scenario: &Scenario, seed: u64, target: &mut dyn Target) -> Run {
+    let mut runner = Runner { scenario, target, last: Effect::default(), skipped: Vec::new() };
+    let verdict = match runner.steps() {
+        Ok(()) => Verdict::Passed,
+        Err(failure) => Verdict::Failed(*failure),
+    };
+    let skipped = runner.skipped;
+    let history = target.history().cloned().unwrap_or_default();
+    Run { verdict, seed, skipped, history, state: target.state(None).ok() }
+}
+
+struct Runner<'a> {
+    scenario: &'a Scenario,
+    target: &'a mut dyn Target,
+    /// What came of the last step that did something.
+    last: Effect,
+    skipped: Vec<Skipped>,
+}
+
+impl Runner<'_> {
+    fn steps(&mut self) -> Result<(), Box<Failure>> {
+        let scenario = self.scenario;
+        let always: Vec<(Place, Invariant)> = scenario.steps.iter().flat_map(invariants).collect();
+        for step in &scenario.steps {
+            self.step(step)?;
+            self.check_states(&always)?;
+        }
+        self.check_log(&always)
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), Box<Failure>> {
+        match &step.kind {
+            StepKind::Act { action, times, expect } => {
+                self.last = Effect::default();
+                for _ in 0..*times {
+                    let effect = self.target.act(action);
+                    let Some(effect) = self.done(step.place, effect)? else { return Ok(()) };
+                    self.last.extend(effect);
+                }
+                let effect = self.last.clone();
+                expect.as_ref().map_or(Ok(()), |expect| self.judge(expect, &effect))
+            }
+            StepKind::Concurrently(items) => {
+                let actions: Vec<Action> = items.iter().map(|(action, _)| action.clone()).collect();
+                let effects = self.target.concurrently(&actions);
+                let Some(effects) = self.done(step.place, effects)? else { return Ok(()) };
+                self.last = Effect::default();
+                effects.iter().for_each(|effect| self.last.extend(effect.clone()));
+                let judged = items
+                    .iter()
+                    .zip(&effects)
+                    .filter_map(|((_, expect), effect)| Some((expect.as_ref()?, effect)));
+                judged.map(|(expect, effect)| self.judge(expect, effect)).collect()
+            }
+            StepKind::Expect(expect) => {
+                let effect = self.last.clone();
+                self.judge(expect, &effect)
+            }
+            StepKind::Always(_) => Ok(()),
+        }
+    }
+
+    /// What the target did; `None` if it cannot be asked and the step is skipped.
+    fn done<T>(&mut self, place: Place, done: Result<T, Refusal>) -> Result<Option<T>, Box<Failure>> {
+        match done {
+            Ok(effect) => Ok(Some(effect)),
+            Err(Refusal::CannotAsk(reason)) => {
+                self.skipped.push(Skipped { place, reason });
+                Ok(None)
+            }
+            Err(Refusal::Impossible(reason)) => Err(self.failure(place, &reason, Vec::new())),
+        }
+    }
+
+    fn judge(&mut self, expect: &Expectation, effect: &Effect) -> Result<(), Box<Failure>> {
+        let state = if expect.asks_of_the_pool() {
+            let state = self.target.state(expect.worker);
+            self.done(expect.place, state)?
+        } else {
+            None
+        };
+        let mismatches = judge(expect, effect, state.as_ref());
+        if mismatches.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = mismatches.iter().map(|mismatch| mismatch.what).collect();
+        let message = format!("{} not as expected", names.join(", "));
+        Err(self.failure(expect.place, &message, mismatches))
+    }
+
+    fn check_states(&mut self, always: &[(Place, Invariant)]) -> Result<(), Box<Failure>> {
+        if always.is_empty() {
+            return Ok(());
+        }
+        // A worker that was stopped tells nothing any more, and nothing is asked of it.
+        let states: Vec<PoolState> =
+            (1..=self.scenario.workers).filter_map(|worker| self.target.state(Some(worker)).ok()).collect();
+        for (place, invariant) in always {
+            invariant.check_states(&states).map_err(|wrong| self.broken(*place, *invariant, &wrong))?;
+        }
+        Ok(())
+    }
+
+    fn check_log(&mut self, always: &[(Place, Invariant)]) -> Result<(), Box<Failure>> {
+        for (place, invariant) in always {
+            let checked = self.target.history().map(|history| invariant.check_log(&history.wire));
+            if let Some(checked) = self.done(*place, checked)? {
+                checked.map_err(|wrong| self.broken(*place, *invariant, &wrong))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn broken(&self, place: Place, invariant: Invariant, wrong: &str) -> Box<Failure> {
+        self.failure(place, &format!("not always so: {}: {wrong}", invariant.sentence()), Vec::new())
+    }
+
+    fn failure(&self, place: Place, message: &str, mismatches: Vec<Mismatch>) -> Box<Failure> {
+        let problem = Problem::new(message).in_file(self.scenario.source.name()).at(place);
+        let timeline = self.target.history().map(History::timeline).unwrap_or_default();
+        Box::new(Failure { problem, mismatches, timeline })
+    }
+}
+
+fn invariants(step: &Step) -> Vec<(Place, Invariant)> {
+    match &step.kind {
+        StepKind::Always(invariants) => invariants.iter().map(|invariant| (step.place, *invariant)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+impl Failure {
+    /// The failure for a person to read: where and what, expected and found side by side, and what had happened.
+    pub fn render(&self, scenario: &Scenario, color: bool) -> String {
+        let mut text = self.problem.render(Some(&scenario.source), color);
+        if !self.mismatches.is_empty() {
+            text.push_str("\n\n");
+            text.push_str(&Mismatch::table(&self.mismatches));
+        }
+        if !self.timeline.is_empty() {
+            text.push_str("\n\n  what had happened:");
+            for line in &self.timeline {
+                text.push_str("\n    ");
+                text.push_str(line);
+            }
+        }
+        text
+    }
+}
