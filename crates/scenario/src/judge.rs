@@ -78,14 +78,12 @@ impl Judge {
         }
     }
 
-    fn map<T: PartialEq + Display>(
+    fn map<T: PartialEq + Display + Default>(
         &mut self,
         what: &'static str,
         expected: Option<&BTreeMap<String, T>>,
         found: &BTreeMap<String, T>,
-    ) where
-        T: Default,
-    {
+    ) {
         // A count of nothing is as good as none.
         let counted = |map: &BTreeMap<String, T>| {
             let counted =

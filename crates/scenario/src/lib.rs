@@ -25,6 +25,7 @@
 
 mod always;
 mod check;
+mod conform;
 mod engine;
 mod find;
 mod judge;
@@ -38,6 +39,7 @@ mod upstream;
 pub mod written;
 
 pub use always::Invariant;
+pub use conform::{Conformance, Difference, conform};
 pub use engine::EngineTarget;
 pub use find::find;
 pub use judge::Mismatch;

@@ -63,7 +63,7 @@ pub fn run(scenario: &Scenario, seed: u64, target: &mut dyn Target) -> Run {
     let mut runner = Runner { scenario, target, last: Effect::default(), skipped: Vec::new() };
     let verdict = match runner.steps() {
         Ok(()) => Verdict::Passed,
-        Err(failure) => Verdict::Failed(*failure),
+        Err(failure) => Verdict::Failed(failure),
     };
     let skipped = runner.skipped;
     let history = target.history().cloned().unwrap_or_default();
@@ -79,7 +79,7 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    fn steps(&mut self) -> Result<(), Box<Failure>> {
+    fn steps(&mut self) -> Result<(), Failure> {
         let scenario = self.scenario;
         let always: Vec<(Place, Invariant)> = scenario.steps.iter().flat_map(invariants).collect();
         for step in &scenario.steps {
@@ -89,7 +89,7 @@ impl Runner<'_> {
         self.check_log(&always)
     }
 
-    fn step(&mut self, step: &Step) -> Result<(), Box<Failure>> {
+    fn step(&mut self, step: &Step) -> Result<(), Failure> {
         match &step.kind {
             StepKind::Act { action, times, expect } => {
                 self.last = Effect::default();
@@ -106,12 +106,14 @@ impl Runner<'_> {
                 let effects = self.target.concurrently(&actions);
                 let Some(effects) = self.done(step.place, effects)? else { return Ok(()) };
                 self.last = Effect::default();
-                effects.iter().for_each(|effect| self.last.extend(effect.clone()));
-                let judged = items
+                for effect in &effects {
+                    self.last.extend(effect.clone());
+                }
+                let mut judged = items
                     .iter()
                     .zip(&effects)
                     .filter_map(|((_, expect), effect)| Some((expect.as_ref()?, effect)));
-                judged.map(|(expect, effect)| self.judge(expect, effect)).collect()
+                judged.try_for_each(|(expect, effect)| self.judge(expect, effect))
             }
             StepKind::Expect(expect) => {
                 let effect = self.last.clone();
@@ -122,7 +124,7 @@ impl Runner<'_> {
     }
 
     /// What the target did; `None` if it cannot be asked and the step is skipped.
-    fn done<T>(&mut self, place: Place, done: Result<T, Refusal>) -> Result<Option<T>, Box<Failure>> {
+    fn done<T>(&mut self, place: Place, done: Result<T, Refusal>) -> Result<Option<T>, Failure> {
         match done {
             Ok(effect) => Ok(Some(effect)),
             Err(Refusal::CannotAsk(reason)) => {
@@ -133,7 +135,7 @@ impl Runner<'_> {
         }
     }
 
-    fn judge(&mut self, expect: &Expectation, effect: &Effect) -> Result<(), Box<Failure>> {
+    fn judge(&mut self, expect: &Expectation, effect: &Effect) -> Result<(), Failure> {
         let state = if expect.asks_of_the_pool() {
             let state = self.target.state(expect.worker);
             self.done(expect.place, state)?
@@ -149,7 +151,7 @@ impl Runner<'_> {
         Err(self.failure(expect.place, &message, mismatches))
     }
 
-    fn check_states(&mut self, always: &[(Place, Invariant)]) -> Result<(), Box<Failure>> {
+    fn check_states(&mut self, always: &[(Place, Invariant)]) -> Result<(), Failure> {
         if always.is_empty() {
             return Ok(());
         }
@@ -162,7 +164,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn check_log(&mut self, always: &[(Place, Invariant)]) -> Result<(), Box<Failure>> {
+    fn check_log(&mut self, always: &[(Place, Invariant)]) -> Result<(), Failure> {
         for (place, invariant) in always {
             let checked = self.target.history().map(|history| invariant.check_log(&history.wire));
             if let Some(checked) = self.done(*place, checked)? {
@@ -172,14 +174,14 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn broken(&self, place: Place, invariant: Invariant, wrong: &str) -> Box<Failure> {
+    fn broken(&self, place: Place, invariant: Invariant, wrong: &str) -> Failure {
         self.failure(place, &format!("not always so: {}: {wrong}", invariant.sentence()), Vec::new())
     }
 
-    fn failure(&self, place: Place, message: &str, mismatches: Vec<Mismatch>) -> Box<Failure> {
+    fn failure(&self, place: Place, message: &str, mismatches: Vec<Mismatch>) -> Failure {
         let problem = Problem::new(message).in_file(self.scenario.source.name()).at(place);
         let timeline = self.target.history().map(History::timeline).unwrap_or_default();
-        Box::new(Failure { problem, mismatches, timeline })
+        Failure { problem, mismatches, timeline }
     }
 }
 

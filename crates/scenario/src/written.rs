@@ -86,6 +86,7 @@ pub struct StepFile {
 
 /// What can happen in a step. Read as the one key of the step beside `description`.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "read once, checked and dropped")]
 pub enum ActionFile {
     /// A client sends a request.
     Request(RequestFile),

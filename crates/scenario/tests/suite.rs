@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use firedrill_scenario::{Run, Scenario, Verdict, run_on_engine};
+use firedrill_scenario::{PoolState, Run, Scenario, Verdict, run_on_engine};
 use firedrill_yaml::Source;
 
 fn scenario(path: &Path) -> datatest_stable::Result<()> {
@@ -36,7 +36,7 @@ fn rehearse(path: &Path) -> datatest_stable::Result<(Scenario, Run)> {
 fn text(run: &Run) -> String {
     let mut lines = run.history.wire.clone();
     lines.push(String::new());
-    lines.extend(run.state.iter().flat_map(|state| state.lines()));
+    lines.extend(run.state.iter().flat_map(PoolState::lines));
     lines.join("\n")
 }
 
