@@ -3,9 +3,9 @@
 //! What this crate decided itself is folded by [`Pool::apply`] without a question. A log that was read from a file or
 //! came over a network is folded by [`Pool::try_apply`]: every event must follow from the state before it.
 
-use crate::config::{Failover, OnReload, Profile};
+use crate::config::{Failover, Profile};
 use crate::event::{Entry, Event, RestoredBy, Version, WorkerId};
-use crate::pool::Pool;
+use crate::pool::{Lease, Pool};
 use crate::roster::{Slot, TokenId};
 use crate::status::{Answer, Status};
 use crate::time::Instant;
@@ -82,6 +82,9 @@ pub enum Contradiction {
     /// Another worker holds the lease.
     #[error("the lease is worker {0}'s")]
     LeaseHeld(WorkerId),
+    /// A lease that is longer or shorter than leases are.
+    #[error("the lease does not last {}", Lease::DURATION)]
+    LeaseLength,
     /// Probes need a lease.
     #[error("the worker holds no lease")]
     NoLease,
@@ -131,7 +134,7 @@ impl Pool {
         match *event {
             Event::Configured(ref configured) => {
                 let founding = entry.version == Version::EMPTY.next();
-                let reset = founding || configured.config.policy().on_reload() == OnReload::Reset;
+                let reset = founding || self.forgets(&configured.config);
                 if configured.reset == reset { Ok(()) } else { Err(Contradiction::NotConfigured) }
             }
             Event::Failed { token, status, failures } => {
@@ -152,8 +155,11 @@ impl Pool {
                 if slot.failures > 0 { Ok(()) } else { Err(Contradiction::NothingToReset) }
             }
             Event::Restored { token, by } => self.check_return(entry, token, by),
-            Event::LeaseTaken { .. } => {
+            Event::LeaseTaken { until } => {
                 self.rules()?;
+                if until != entry.at + Lease::DURATION {
+                    return Err(Contradiction::LeaseLength);
+                }
                 match self.lease() {
                     Some(lease) if lease.holder != entry.by && entry.at < lease.until => {
                         Err(Contradiction::LeaseHeld(lease.holder))

@@ -451,7 +451,7 @@ fn threshold(
 
 fn patterns(written: &[String], profile: Profile) -> Result<StatusSet, PatternError> {
     if written.is_empty() {
-        return StatusSet::matching(Failover::DEFAULT_ON_STATUS, profile);
+        return Ok(StatusSet::default_for(profile));
     }
     StatusSet::matching(written.iter().map(String::as_str), profile)
 }
@@ -574,14 +574,16 @@ impl TryFrom<FailoverFields> for Failover {
     type Error = &'static str;
 
     fn try_from(fields: FailoverFields) -> Result<Self, &'static str> {
+        let durations =
+            [Some(fields.health_check_interval), fields.health_check_timeout, fields.cooldown_duration];
+        if durations.contains(&Some(Duration::ZERO)) {
+            return Err("a duration is at least 1");
+        }
         let health_check = match (fields.health_check_model, fields.health_check_timeout) {
             (Some(model), Some(timeout)) if !model.is_empty() => Some(HealthCheck { model, timeout }),
             (None, None) => None,
             _ => return Err("`healthCheckModel` and `healthCheckTimeout` go together"),
         };
-        if fields.health_check_interval == Duration::ZERO {
-            return Err("`healthCheckInterval` is at least 1");
-        }
         let recovery = Recovery::new(fields.cooldown_duration.unwrap_or_default(), health_check)
             .ok_or("there is neither a `healthCheckModel` nor a positive `cooldownDuration`")?;
         Ok(Self {

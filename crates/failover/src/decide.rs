@@ -13,7 +13,7 @@ use crate::event::{Configured, Entry, Event, RestoredBy, Version, WorkerId};
 use crate::pool::{Lease, Pool};
 use crate::roster::{Slot, TokenId};
 use crate::status::{Answer, Status};
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 
 /// Which attempt of a request an answer came from.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -39,11 +39,7 @@ pub enum Command {
         attempt: Attempt,
     },
     /// The time of a tick has come.
-    Tick {
-        /// How long ago this worker's tick before was, by the timer that fires them, which does not step when the wall
-        /// clock does; zero if that is not known.
-        elapsed: Duration,
-    },
+    Tick,
     /// Probe number `probe` for `token` was answered.
     ProbeAnswered {
         /// For which token.
@@ -58,19 +54,26 @@ pub enum Command {
 }
 
 impl Pool {
-    /// What `command` of `worker` should lead to at `at`, a moment that is not before [`Pool::clock`].
+    /// What `command` of `worker` should lead to at `at`, a moment that is not before [`Pool::clock`]. Until a log is
+    /// founded, by a configuration, nothing else leads to anything.
     pub fn decide(&self, worker: WorkerId, at: Instant, command: &Command) -> Vec<Event> {
+        if self.version() == Version::EMPTY {
+            return match command {
+                Command::Join(config) | Command::Reconfigure(config) => founding(config),
+                Command::Outcome { .. } | Command::Tick | Command::ProbeAnswered { .. } => Vec::new(),
+            };
+        }
         match command {
             Command::Join(config) => self.join(config),
             Command::Outcome { token, status, attempt } => self.outcome(*token, *status, *attempt),
-            Command::Tick { .. } => self.tick(worker, at),
+            Command::Tick => self.tick(worker, at),
             Command::ProbeAnswered { token, probe, answer } => self.probe_answered(*token, *probe, *answer),
             Command::Reconfigure(config) => self.reconfigure(config),
         }
     }
 
     /// A request that used `token` was answered `status`. No allocation when nothing happens.
-    pub fn outcome(&self, token: TokenId, status: Status, attempt: Attempt) -> Vec<Event> {
+    fn outcome(&self, token: TokenId, status: Status, attempt: Attempt) -> Vec<Event> {
         let Some(failover) = self.policy.failover() else { return Vec::new() };
         if attempt == Attempt::Retry && self.policy.profile() == Profile::Higress {
             return Vec::new();
@@ -91,18 +94,22 @@ impl Pool {
     }
 
     /// The time of a tick has come: what has cooled down returns, and the rest is probed if that is this worker's to
-    /// do. The worker sends a probe for every [`Event::ProbeSent`] once the log has accepted it. O(1) and no
-    /// allocation when nothing happens; under [`Profile::Higress`] every tick of the lease's holder sends probes.
-    pub fn tick(&self, worker: WorkerId, at: Instant) -> Vec<Event> {
+    /// do. The worker sends a probe for every [`Event::ProbeSent`] once the log has accepted it. No allocation when
+    /// nothing happens, and O(1), but O(unavailable) while every unavailable token has a probe out and there has been
+    /// one or another for `healthCheckTimeout`. Under [`Profile::Higress`] every tick of the lease's holder sends
+    /// probes.
+    fn tick(&self, worker: WorkerId, at: Instant) -> Vec<Event> {
         let Some(failover) = self.policy.failover() else { return Vec::new() };
-        // They left in the order of time and share one cooldown, so those who may return stand first.
-        let due = |slot: &Slot| failover.cooldown().is_some_and(|cooldown| at.since(slot.since) >= cooldown);
-        let mut events: Vec<Event> = self
-            .roster
-            .unavailable()
-            .take_while(|(_, slot)| due(slot))
-            .map(|(token, _)| Event::Restored { token, by: RestoredBy::Cooldown })
-            .collect();
+        let mut events = Vec::new();
+        if let Some(cooldown) = failover.cooldown() {
+            // They left in the order of time and share one cooldown, so those who may return stand first.
+            for (token, slot) in self.roster.unavailable() {
+                if at.since(slot.since) < cooldown {
+                    break;
+                }
+                events.push(Event::Restored { token, by: RestoredBy::Cooldown });
+            }
+        }
         if let Some(check) = failover.health_check() {
             let returning = events.len();
             self.probe(check, worker, at, returning, &mut events);
@@ -141,7 +148,7 @@ impl Pool {
 
     /// Probe number `probe` for `token` was answered. An answer for a token that is no longer configured changes
     /// nothing; nor, but for the reference's late successes, does one for a token that is available.
-    pub fn probe_answered(&self, token: TokenId, probe: u64, answer: Answer) -> Vec<Event> {
+    fn probe_answered(&self, token: TokenId, probe: u64, answer: Answer) -> Vec<Event> {
         let Some(failover) = self.policy.failover().filter(|failover| failover.health_check().is_some())
         else {
             return Vec::new();
@@ -179,20 +186,23 @@ impl Pool {
         }
     }
 
-    /// A configuration was loaded. Under [`OnReload::Keep`] nothing happens if it is the one in force.
-    pub fn reconfigure(&self, config: &Config) -> Vec<Event> {
-        let reset = config.policy().on_reload() == OnReload::Reset;
+    /// A configuration was loaded. Nothing happens if it is the one in force and nothing is to be forgotten.
+    fn reconfigure(&self, config: &Config) -> Vec<Event> {
+        let reset = self.forgets(config);
         if reset || !self.runs(config) { self.configured(config, reset) } else { Vec::new() }
     }
 
-    /// A worker starts with `config`. If the log is empty this founds it; if the log has this configuration already,
-    /// nothing happens, under any profile: a start never wipes another worker's state.
-    pub fn join(&self, config: &Config) -> Vec<Event> {
-        if self.version() == Version::EMPTY {
-            let founding = Configured { config: config.clone(), reset: true };
-            return vec![Event::Configured(Box::new(founding))];
-        }
+    /// A worker starts with `config`. If the log has this configuration already nothing happens, under any profile: a
+    /// start never wipes another worker's state.
+    fn join(&self, config: &Config) -> Vec<Event> {
         if self.runs(config) { Vec::new() } else { self.reconfigure(config) }
+    }
+
+    /// Whether loading `config` forgets the state of the tokens that stay: if it says so, or if it reads the rules
+    /// otherwise, for counts of the one profile mean nothing in the other.
+    pub(crate) fn forgets(&self, config: &Config) -> bool {
+        let policy = config.policy();
+        policy.on_reload() == OnReload::Reset || policy.profile() != self.policy.profile()
     }
 
     /// Whether `config` is the configuration in force, the order of its tokens apart.
@@ -211,9 +221,15 @@ impl Pool {
         let mut after = self.clone();
         let (version, at, by) = (self.version().next(), self.clock(), WorkerId::new(0));
         after.apply(&Entry { version, at, by, proposal: 0, events: [configured.clone()].into() });
-        if config.policy().failover().is_some() && after.available_len() == 0 && self.available_len() > 0 {
+        let had_one = self.policy.failover().is_none() || self.available_len() > 0;
+        if had_one && config.policy().failover().is_some() && after.available_len() == 0 {
             return vec![configured, Event::NoneAvailable];
         }
         vec![configured]
     }
+}
+
+/// The first event of a log.
+fn founding(config: &Config) -> Vec<Event> {
+    vec![Event::Configured(Box::new(Configured { config: config.clone(), reset: true }))]
 }

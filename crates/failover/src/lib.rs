@@ -31,17 +31,17 @@
 //! let settings = Settings { failover, ..Settings::default() };
 //! let config = Config::parse(vec![token("a", 1), token("b", 2)], &settings).unwrap();
 //!
-//! let (mut log, mut worker) = (MemoryLog::new(), Worker::new(WorkerId::new(1), &config));
-//! let now = Instant::from_millis;
-//! worker.perform(&mut log, now(0), Command::Join(config)).unwrap();
+//! let (mut log, mut worker) = (MemoryLog::new(), Worker::new(WorkerId::new(1), Instant::ZERO, &config));
+//! let uptime = Duration::from_millis;
+//! worker.perform(&mut log, uptime(0), Command::Join(config)).unwrap();
 //!
 //! let a = worker.pool().find("a").unwrap();
 //! let refused = Status::new(429).unwrap();
 //! let outcome = Command::Outcome { token: a, status: refused, attempt: Attempt::First };
-//! worker.perform(&mut log, now(5), outcome).unwrap();
+//! worker.perform(&mut log, uptime(5), outcome).unwrap();
 //! assert_eq!(worker.pool().available_len(), 1);
 //!
-//! worker.perform(&mut log, now(105), Command::Tick { elapsed: Duration::ZERO }).unwrap();
+//! worker.perform(&mut log, uptime(105), Command::Tick).unwrap();
 //! assert_eq!(worker.pool().available_len(), 2);
 //! ```
 //!

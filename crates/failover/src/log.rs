@@ -50,7 +50,8 @@ pub trait Log {
     /// Appends, if the log is at the expected version.
     ///
     /// # Errors
-    /// If the log could not be reached, or its reply was lost: then the append may or may not be in it.
+    /// If the log could not be reached, or its reply was lost: then the append may or may not be in it. Also if the log
+    /// is behind the expected version, which it never should be: it was wiped or cut.
     fn append(&mut self, append: &Append) -> Result<Appended, Self::Error>;
 
     /// Every entry after `version`, oldest first.
@@ -87,10 +88,15 @@ impl MemoryLog {
     }
 }
 
+/// Append-only by construction, and never out of reach.
 impl Log for MemoryLog {
     type Error = Infallible;
 
+    /// # Panics
+    /// If the append was decided on a version that this log has never had: a broken invariant, the worker is of another
+    /// log.
     fn append(&mut self, append: &Append) -> Result<Appended, Infallible> {
+        assert!(append.expected <= self.version(), "broken invariant: the append was decided on another log");
         if append.expected != self.version() {
             return Ok(Appended::Refused(self.after(append.expected).to_vec()));
         }

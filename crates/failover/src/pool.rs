@@ -8,6 +8,9 @@
 //! **Architecture invariant:** `apply` is the only way state changes, and it asks no rule: whether an event is
 //! right was settled when it was decided, or by [`Pool::try_apply`] for a log from elsewhere.
 
+use alloc::vec::Vec;
+use core::ops::Range;
+
 use crate::config::{Config, Fingerprint, Policy, Profile, Token};
 use crate::event::{Configured, Entry, Event, RestoredBy, Version, WorkerId};
 use crate::random::Random;
@@ -182,10 +185,16 @@ impl Pool {
         })
     }
 
-    /// Whether [`Pool::select`] can draw this token now, and if so as what. O(1).
-    pub fn selectable(&self, token: TokenId) -> Option<Selection> {
-        let (seats, fallback) = self.candidates();
-        (self.roster.seat_of(token)? < seats).then_some(Selection { token, fallback })
+    /// Whether this token can be drawn now, by [`Pool::select`] or, if others were tried, by [`Pool::select_another`];
+    /// and if so as what. O(n log n) in `tried`.
+    pub fn selectable(&self, token: TokenId, tried: &[TokenId]) -> Option<Selection> {
+        let (first, fallback) = self.candidates();
+        let seat = self.roster.seat_of(token).filter(|_| !tried.contains(&token))?;
+        if seat < first {
+            return Some(Selection { token, fallback });
+        }
+        let all_tried = self.passed(0..first, tried).len() == first as usize;
+        all_tried.then_some(Selection { token, fallback: true })
     }
 
     /// How many seats, from the first, may be drawn, and whether what is drawn is a fallback.
@@ -200,14 +209,17 @@ impl Pool {
         }
     }
 
-    fn draw(&self, random: &mut Random, seats: core::ops::Range<u32>, tried: &[TokenId]) -> Option<TokenId> {
-        let mut passed: alloc::vec::Vec<u32> = tried
-            .iter()
-            .filter_map(|id| self.roster.seat_of(*id))
-            .filter(|seat| seats.contains(seat))
-            .collect();
+    /// The seats among `seats` of the tokens that were tried, ascending.
+    fn passed(&self, seats: Range<u32>, tried: &[TokenId]) -> Vec<u32> {
+        let seat = |id: &TokenId| self.roster.seat_of(*id).filter(|seat| seats.contains(seat));
+        let mut passed: Vec<u32> = tried.iter().filter_map(seat).collect();
         passed.sort_unstable();
         passed.dedup();
+        passed
+    }
+
+    fn draw(&self, random: &mut Random, seats: Range<u32>, tried: &[TokenId]) -> Option<TokenId> {
+        let passed = self.passed(seats.clone(), tried);
         let left = (seats.end - seats.start).checked_sub(u32::try_from(passed.len()).ok()?)?;
         if left == 0 {
             return None;

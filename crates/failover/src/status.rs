@@ -109,6 +109,20 @@ impl StatusSet {
         (Status::MIN..=Status::MAX).map(Status).filter(|status| self.contains(*status))
     }
 
+    /// What the default patterns, `4.*` and `5.*`, match by the rule of `profile`: worked out beforehand, because nearly
+    /// every configuration has them.
+    pub(crate) fn default_for(profile: Profile) -> Self {
+        let matched = |code: u16| match profile {
+            Profile::Higress => [code / 100, code / 10 % 10, code % 10].iter().any(|digit| matches!(digit, 4 | 5)),
+            Profile::Standard => matches!(code / 100, 4 | 5),
+        };
+        let mut set = Self::EMPTY;
+        for code in (Status::MIN..=Status::MAX).filter(|code| matched(*code)) {
+            set.insert(Status(code));
+        }
+        set
+    }
+
     /// The statuses that any of `patterns` matches, by the rule of `profile`: anywhere in the status for
     /// [`Profile::Higress`], the whole of it for [`Profile::Standard`].
     ///
@@ -153,7 +167,7 @@ fn compile(pattern: &str, profile: Profile) -> Result<PikeVM, PatternError> {
 
 /// A pattern that is not a regular expression. Remedy: mend it at the place named.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason} (character {} of `{pattern}`)", self.pattern[..self.at.start].chars().count() + 1)]
+#[error("{reason} (character {} of `{pattern}`)", self.character())]
 pub struct PatternError {
     /// Which of the patterns, from 0.
     pub index: usize,
@@ -166,6 +180,11 @@ pub struct PatternError {
 }
 
 impl PatternError {
+    /// Where in the pattern, in characters, from 1.
+    pub fn character(&self) -> usize {
+        self.pattern[..self.at.start].chars().count() + 1
+    }
+
     fn syntax(pattern: &str, error: &regex_syntax::Error) -> Self {
         let (at, reason) = match error {
             regex_syntax::Error::Parse(error) => {
@@ -222,7 +241,11 @@ impl core::str::FromStr for StatusSet {
 
     fn from_str(text: &str) -> Result<Self, NotAStatusSet> {
         let fault = || NotAStatusSet(text.to_string());
-        let status = |text: &str| text.parse().ok().and_then(Status::new).ok_or_else(fault);
+        let digits = |text: &str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let status = |text: &str| {
+            let code = text.parse().ok().filter(|_| digits(text));
+            code.and_then(Status::new).ok_or_else(fault)
+        };
         let mut set = Self::EMPTY;
         for range in text.split(',').filter(|_| !text.is_empty()) {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
@@ -251,6 +274,7 @@ impl<'de> Deserialize<'de> for StatusSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Failover;
 
     #[track_caller]
     fn check(profile: Profile, patterns: &[&str], expect: &str) {
@@ -264,6 +288,14 @@ mod tests {
         let error = StatusSet::matching(["429", pattern], Profile::Standard).expect_err("a bad pattern");
         assert_eq!((error.index, error.at.clone()), (1, at));
         assert_eq!(error.to_string(), message);
+    }
+
+    #[test]
+    fn the_defaults_are_what_the_default_patterns_match() {
+        for profile in [Profile::Standard, Profile::Higress] {
+            let matched = StatusSet::matching(Failover::DEFAULT_ON_STATUS, profile).expect("good patterns");
+            assert_eq!(StatusSet::default_for(profile), matched);
+        }
     }
 
     #[test]

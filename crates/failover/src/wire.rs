@@ -145,15 +145,9 @@ impl Reader {
             EventLine::ProbePassed { token: label, probe, successes } => {
                 Event::ProbePassed { token: token(label)?, probe, successes }
             }
-            EventLine::ProbeFailed { token: label, probe, answer, successes } => Event::ProbeFailed {
-                token: token(label)?,
-                probe,
-                answer: match answer {
-                    AnswerLine::Status(status) => Answer::Status(status),
-                    AnswerLine::Word(Word::Timeout) => Answer::Timeout,
-                },
-                successes,
-            },
+            EventLine::ProbeFailed { token: label, probe, answer: AnswerLine(answer), successes } => {
+                Event::ProbeFailed { token: token(label)?, probe, answer, successes }
+            }
         })
     }
 }
@@ -200,8 +194,12 @@ fn read_header(line: &str) -> Result<Fingerprint, WireError> {
         firedrill_log: u64,
     }
     // The version is read first, on its own: the rest of another version's header may look otherwise.
-    let Ok(Format { firedrill_log }) = serde_json::from_str(line) else {
-        return Err(WireError { column: 1, fault: WireFault::NoHeader });
+    let firedrill_log = match serde_json::from_str(line) {
+        Ok(Format { firedrill_log }) => firedrill_log,
+        Err(error) if error.is_eof() && !line.is_empty() => {
+            return Err(WireError { column: error.column().max(1), fault: WireFault::Torn });
+        }
+        Err(_) => return Err(WireError { column: 1, fault: WireFault::NoHeader }),
     };
     if firedrill_log != FORMAT {
         return Err(WireError { column: 1, fault: WireFault::Format(firedrill_log) });
@@ -305,18 +303,48 @@ enum RestoredByLine {
     HealthCheck { probe: u64 },
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum AnswerLine {
-    Status(Status),
-    Word(Word),
+/// A status, or the word `timeout`.
+struct AnswerLine(Answer);
+
+impl Serialize for AnswerLine {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Answer::Status(status) => status.serialize(serializer),
+            Answer::Timeout => serializer.serialize_str(TIMEOUT),
+        }
+    }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Word {
-    Timeout,
+impl<'de> Deserialize<'de> for AnswerLine {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnswerVisitor)
+    }
 }
+
+struct AnswerVisitor;
+
+impl serde::de::Visitor<'_> for AnswerVisitor {
+    type Value = AnswerLine;
+
+    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("a status from 100 to 999 or \"timeout\"")
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, code: u64) -> Result<AnswerLine, E> {
+        let status = u16::try_from(code).ok().and_then(Status::new);
+        let status = status.ok_or_else(|| E::invalid_value(serde::de::Unexpected::Unsigned(code), &self))?;
+        Ok(AnswerLine(Answer::Status(status)))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<AnswerLine, E> {
+        match word {
+            TIMEOUT => Ok(AnswerLine(Answer::Timeout)),
+            _ => Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)),
+        }
+    }
+}
+
+const TIMEOUT: &str = "timeout";
 
 fn event_line<'a>(before: &'a Pool, event: &'a Event) -> EventLine<'a> {
     let token = |id: TokenId| {
@@ -349,14 +377,8 @@ fn event_line<'a>(before: &'a Pool, event: &'a Event) -> EventLine<'a> {
         Event::ProbePassed { token: id, probe, successes } => {
             EventLine::ProbePassed { token: token(id), probe, successes }
         }
-        Event::ProbeFailed { token: id, probe, answer, successes } => EventLine::ProbeFailed {
-            token: token(id),
-            probe,
-            answer: match answer {
-                Answer::Status(status) => AnswerLine::Status(status),
-                Answer::Timeout => AnswerLine::Word(Word::Timeout),
-            },
-            successes,
-        },
+        Event::ProbeFailed { token: id, probe, answer, successes } => {
+            EventLine::ProbeFailed { token: token(id), probe, answer: AnswerLine(answer), successes }
+        }
     }
 }

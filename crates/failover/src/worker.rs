@@ -46,10 +46,10 @@ pub enum Refused {
 }
 
 impl Worker {
-    /// A worker that has not joined the log yet. It can select from `config`'s tokens at once; to take part it performs
-    /// [`Command::Join`] first.
-    pub fn new(id: WorkerId, config: &Config) -> Self {
-        Self { id, pool: Pool::new(config), clock: Clock::default(), proposals: 0, in_flight: None }
+    /// A worker that has not joined the log yet, made when the wall clock says `wall`. It can select from `config`'s
+    /// tokens at once; to take part it performs [`Command::Join`] first. Ids of before joining are good no longer after.
+    pub fn new(id: WorkerId, wall: Instant, config: &Config) -> Self {
+        Self { id, pool: Pool::new(config), clock: Clock::new(wall), proposals: 0, in_flight: None }
     }
 
     /// Its id.
@@ -62,24 +62,32 @@ impl Worker {
         &self.pool
     }
 
+    /// What the log's time is at an `uptime`, as this worker reads it. [`Pool::next_deadline`] is in this time.
+    pub fn time(&self, uptime: Duration) -> Instant {
+        let mut clock = self.clock.clone();
+        clock.observe(uptime);
+        clock.reading()
+    }
+
     /// Whether an append is in flight.
     pub fn is_waiting(&self) -> bool {
         self.in_flight.is_some()
     }
 
-    /// Decides `command` at `now`, by this worker's own clock, and gives the append to send; `None` if there is nothing
-    /// to append and the command is done.
+    /// Decides `command`, and gives the append to send; `None` if there is nothing to append and the command is done.
+    /// `uptime` is how long ago the worker was made, by a clock that is never set (`std::time::Instant`), read for this
+    /// call.
     ///
     /// Nothing happens to the fold yet. While an append is in flight another cannot be proposed.
     ///
+    /// The command is judged on what this worker has heard. If it changes nothing there it is done, as if it had come
+    /// just before whatever is still to be heard: so a success costs nothing, and a worker should catch up often.
+    ///
     /// # Panics
     /// If an append is in flight: a broken invariant of the shell, which must queue commands.
-    pub fn propose(&mut self, now: Instant, command: Command) -> Option<Append> {
+    pub fn propose(&mut self, uptime: Duration, command: Command) -> Option<Append> {
         assert!(self.in_flight.is_none(), "broken invariant: a worker has one append in flight at a time");
-        self.clock.observe(now);
-        if let Command::Tick { elapsed } = command {
-            self.clock.tick(elapsed);
-        }
+        self.clock.observe(uptime);
         self.decide(command)
     }
 
@@ -99,8 +107,9 @@ impl Worker {
     /// The append in flight was refused, because `newer` is in the log: catches up and decides again.
     ///
     /// # Panics
-    /// If no append is in flight, or `newer` does not follow on the version that the append expected.
+    /// If no append is in flight, or `newer` is empty or does not follow on the version that the append expected.
     pub fn refused(&mut self, newer: &[Entry]) -> Refused {
+        assert!(!newer.is_empty(), "broken invariant: an append is refused because of something newer");
         let in_flight =
             self.in_flight.take().expect("broken invariant: an append that is not in flight was refused");
         let mut was_accepted = None;
@@ -135,10 +144,10 @@ impl Worker {
     pub fn perform<L: Log>(
         &mut self,
         log: &mut L,
-        now: Instant,
+        uptime: Duration,
         command: Command,
     ) -> Result<Option<Entry>, L::Error> {
-        match self.propose(now, command) {
+        match self.propose(uptime, command) {
             Some(_) => self.resume(log),
             None => Ok(None),
         }
@@ -186,46 +195,49 @@ impl Worker {
     }
 }
 
-/// A worker's reading of the log's time, made from a clock that may step.
+/// A worker's reading of the log's time.
 ///
-/// The log's time never runs backwards. When the shell's clock steps back, this one stands still until the next
-/// reading and then goes on at the clock's pace, so that no cooldown is shortened or lost. What it missed, at most the
-/// time between the last reading before the step and the first one after it, is made up for at the next tick by the
-/// timer's word, unless something was appended meanwhile: that would seem older than it is, and a cooldown may be late
-/// but never early. An entry of another worker whose clock is ahead moves this one forward.
-#[derive(Clone, Debug, Default)]
+/// It is the wall clock once, when the worker is made, and from then on the worker's own steady clock: a wall clock that
+/// is set while the worker runs does not move it, so no cooldown is shortened, lost or late by that. It never runs
+/// backwards, also when threads bring their readings out of order, and it is never before anything that was heard.
+///
+/// Workers compare times of each other only as well as their wall clocks agreed when they were made: a cooldown that
+/// another worker began may end early or late by as much as they differ. A worker that is made after the wall clock was
+/// set back hears of appends that lie ahead of it, and moves up to them once.
+#[derive(Clone, Debug)]
 struct Clock {
-    /// What the shell's clock said last; `None` before the first reading.
-    last: Option<Instant>,
-    /// The log's time then.
-    time: Instant,
-    /// The log's time at the last tick, if nothing was appended since.
-    tick: Option<Instant>,
+    /// The log's time at an uptime of zero.
+    start: Instant,
+    /// The longest uptime that was read.
+    uptime: Duration,
+    /// The latest append that was heard of.
+    heard: Option<Instant>,
+    /// Whether it was moved up to what it heard when it joined, if that was needed.
+    moved_up: bool,
 }
 
 impl Clock {
-    fn observe(&mut self, now: Instant) {
-        match self.last.replace(now) {
-            Some(last) => self.time += now.since(last),
-            None => self.time = self.time.max(now),
+    fn new(wall: Instant) -> Self {
+        Self { start: wall, uptime: Duration::ZERO, heard: None, moved_up: false }
+    }
+
+    fn observe(&mut self, uptime: Duration) {
+        self.uptime = self.uptime.max(uptime);
+        // Only once, and only with the first reading after the log was heard: a reading that is older than what was heard
+        // would make time run fast.
+        if let Some(heard) = self.heard
+            && !self.moved_up
+        {
+            self.start += heard.since(self.start + self.uptime);
+            self.moved_up = true;
         }
     }
 
-    /// A tick has come, `elapsed` after the one before.
-    fn tick(&mut self, elapsed: Duration) {
-        if let Some(before) = self.tick {
-            self.time = self.time.max(before + elapsed);
-        }
-        self.tick = Some(self.time);
-    }
-
-    /// Something was appended at `at`.
     fn follow(&mut self, at: Instant) {
-        self.time = self.time.max(at);
-        self.tick = None;
+        self.heard = self.heard.max(Some(at));
     }
 
     fn reading(&self) -> Instant {
-        self.time
+        (self.start + self.uptime).max(self.heard.unwrap_or_default())
     }
 }

@@ -54,27 +54,30 @@ impl Invariant {
         SENTENCES[self as usize]
     }
 
-    /// Asks the states of all workers, each of which has heard everything, after a step.
+    /// Asks the states of all workers, by number, each of which has heard everything, after a step.
     ///
     /// # Errors
     /// What is wrong.
-    pub fn check_states(self, states: &[PoolState]) -> Result<(), String> {
+    pub fn check_states(self, states: &[(u32, PoolState)]) -> Result<(), String> {
         match self {
-            Self::ExactlyOneList => states.iter().try_for_each(|state| {
+            Self::ExactlyOneList => states.iter().try_for_each(|(worker, state)| {
                 let lists = state.available.iter().chain(&state.unavailable);
                 let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
                 lists.for_each(|label| *seen.entry(label).or_default() += 1);
                 match seen.iter().find(|(_, times)| **times > 1) {
                     Some((label, times)) => {
-                        Err(format!("{label} stands {times} times in the lists of a worker"))
+                        Err(format!("{label} stands {times} times in the lists of worker {worker}"))
                     }
                     None => Ok(()),
                 }
             }),
-            Self::WorkersAgree => match states.iter().position(|state| *state != states[0]) {
-                Some(index) => Err(format!("worker {} knows otherwise than worker 1", index + 1)),
-                None => Ok(()),
-            },
+            Self::WorkersAgree => {
+                let Some((first, state)) = states.first() else { return Ok(()) };
+                match states.iter().find(|(_, other)| other != state) {
+                    Some((worker, _)) => Err(format!("worker {worker} knows otherwise than worker {first}")),
+                    None => Ok(()),
+                }
+            }
             Self::LeavesAtThreshold | Self::NoEarlyReturn | Self::LeaseHolderProbes => Ok(()),
         }
     }
@@ -301,15 +304,15 @@ mod tests {
         };
         let (one, other, twice) =
             (state(&["a", "b"], &[]), state(&["a"], &["b"]), state(&["a", "b"], &["a"]));
-        assert_eq!(Invariant::WorkersAgree.check_states(&[one.clone(), one.clone()]), Ok(()));
+        assert_eq!(Invariant::WorkersAgree.check_states(&[(1, one.clone()), (2, one.clone())]), Ok(()));
         assert_eq!(
-            Invariant::WorkersAgree.check_states(&[one.clone(), other]),
-            Err("worker 2 knows otherwise than worker 1".to_owned())
+            Invariant::WorkersAgree.check_states(&[(2, one.clone()), (3, other)]),
+            Err("worker 3 knows otherwise than worker 2".to_owned())
         );
-        assert_eq!(Invariant::ExactlyOneList.check_states(&[one]), Ok(()));
+        assert_eq!(Invariant::ExactlyOneList.check_states(&[(1, one)]), Ok(()));
         assert_eq!(
-            Invariant::ExactlyOneList.check_states(&[twice]),
-            Err("a stands 2 times in the lists of a worker".to_owned())
+            Invariant::ExactlyOneList.check_states(&[(2, twice)]),
+            Err("a stands 2 times in the lists of worker 2".to_owned())
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use firedrill_failover::{Attempt, Config, Fingerprint, Instant, Profile, Token};
+use firedrill_failover::{Attempt, Config, Duration, Failover, Fingerprint, Instant, Profile, Token};
 use firedrill_yaml::{Entries, Place, Problem, Source, Spanned, Whole, closest, looks_secret, quoted};
 use sha2::{Digest, Sha256};
 
@@ -17,6 +17,20 @@ use crate::written::{
 const MOST_WORKERS: u64 = 64;
 /// More repetitions than any step needs.
 const MOST_TIMES: u64 = 100_000;
+/// More tokens than any rehearsal needs.
+const MOST_TOKENS: usize = 1_000;
+/// More than anybody does at once.
+const MOST_AT_ONCE: usize = 1_000;
+/// Requests, outcomes and the like, in all steps together. Each may append to the log, which is held in memory.
+const MOST_ACTIONS: u64 = 100_000;
+/// Probes that may fall due, in all `advance` together, if no token comes back: each is two appends.
+const MOST_PROBES: u64 = 500_000;
+/// How often the sentences of `always` may look at a token: after each step, for each worker, at each token.
+const MOST_LOOKS: u64 = 5_000_000;
+/// Ten years: more than any cooldown, and far from the end of time.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
+/// More tokens than this are counted in a hint, not listed.
+const MOST_SHOWN: usize = 8;
 /// The key of `upstream` that stands for all tokens that are not named.
 const DEFAULT: &str = "default";
 
@@ -34,7 +48,11 @@ impl Scenario {
             Some(scenario) if checker.errors.is_empty() => {
                 Ok(Self { warnings: checker.warnings.into_iter().map(in_file).collect(), ..scenario })
             }
-            _ => Err(checker.errors.into_iter().map(in_file).collect()),
+            _ => {
+                let mut errors = checker.errors;
+                errors.sort_by_key(Problem::place);
+                Err(errors.into_iter().map(in_file).collect())
+            }
         }
     }
 }
@@ -53,6 +71,42 @@ struct Checker {
     labels: BTreeMap<String, String>,
     profile: Profile,
     workers: u32,
+    ticks_fall_due: bool,
+    /// The configuration that the step being read finds.
+    in_force: Option<InForce>,
+    /// What stands in an `always` already: there it holds from the first version to the last.
+    always: Vec<Invariant>,
+    actions: Budget,
+    probes: Budget,
+    time: Budget,
+}
+
+/// What a configuration costs while time passes.
+#[derive(Copy, Clone)]
+struct InForce {
+    /// Between two ticks, if there are any; in milliseconds, not 0.
+    interval: Option<u64>,
+    /// The probes that a tick may send.
+    probes: u64,
+}
+
+/// So much of something that a run stays short, and its log small.
+struct Budget {
+    spent: u64,
+    most: u64,
+}
+
+impl Budget {
+    fn of(most: u64) -> Self {
+        Self { spent: 0, most }
+    }
+
+    /// Spends `more`. Gives what was spent in all when that is first too much.
+    fn overspent(&mut self, more: u64) -> Option<u64> {
+        let within = self.spent <= self.most;
+        self.spent = self.spent.saturating_add(more);
+        (within && self.spent > self.most).then_some(self.spent)
+    }
 }
 
 impl Checker {
@@ -63,6 +117,12 @@ impl Checker {
             labels: BTreeMap::new(),
             profile: file.profile.map(Profile::from).unwrap_or_default(),
             workers: 1,
+            ticks_fall_due: file.ticks != Some(TicksWord::Manual),
+            in_force: None,
+            always: Vec::new(),
+            actions: Budget::of(MOST_ACTIONS),
+            probes: Budget::of(MOST_PROBES),
+            time: Budget::of(LONGEST.as_millis()),
         };
         checker.collect_labels(&file.provider);
         checker.collect_labels_of_steps(&file.steps);
@@ -71,6 +131,11 @@ impl Checker {
 
     /// A name is its own label, unless it looks like a real key: then a label is made up, so that it is never shown.
     fn collect_labels(&mut self, block: &ProviderBlock) {
+        if let Some(token) = block.api_tokens.as_ref().and_then(|tokens| tokens.get(MOST_TOKENS)) {
+            let found = block.api_tokens.as_ref().map_or(0, |tokens| tokens.len());
+            let message = format!("expected at most {MOST_TOKENS} tokens, found {found}");
+            self.error(Problem::new(message).at(token.place).label("this is one too many"));
+        }
         for token in block.api_tokens.iter().flat_map(|tokens| tokens.iter()) {
             if self.labels.contains_key(token.as_str()) {
                 continue;
@@ -84,7 +149,15 @@ impl Checker {
                     .hint("any name will do, such as `sk-a`"),
                 );
                 format!("token-{}", self.labels.len() + 1)
+            } else if token.trim().is_empty() {
+                // So that it is refused like one that is empty.
+                String::new()
             } else {
+                if token.contains(char::is_control) {
+                    let message =
+                        format!("expected a token without control characters, found {}", quoted(token));
+                    self.error(Problem::new(message).at(token.place));
+                }
                 token.value.clone()
             };
             self.labels.insert(token.value.clone(), label);
@@ -115,9 +188,12 @@ impl Checker {
         let steps: Vec<Step> = file.steps.iter().filter_map(|step| self.step(step)).collect();
         if file.steps.is_empty() {
             self.error(
-                Problem::new("expected at least one step, found none").hint("`steps: [tick]` is the least"),
+                Problem::new("expected at least one step, found none")
+                    .at(file.steps.place)
+                    .hint("`steps: [tick]` is the least"),
             );
         }
+        self.check_looks(&steps);
         let answers_probes = steps.iter().any(|step| match &step.kind {
             StepKind::Act { action, .. } => matches!(action, Action::Probe { .. }),
             StepKind::Concurrently(items) => {
@@ -131,7 +207,7 @@ impl Checker {
             tags: file.tags.iter().map(|tag| tag.value.clone()).collect(),
             seed: file.seed.map_or(0, |seed| seed.value.0),
             workers: self.workers,
-            ticks_fall_due: file.ticks != Some(TicksWord::Manual),
+            ticks_fall_due: self.ticks_fall_due,
             answers_probes,
             config: config?,
             upstream,
@@ -144,7 +220,7 @@ impl Checker {
 
     fn config(&mut self, block: &Spanned<ProviderBlock>) -> Option<Config> {
         if let Some(failover) = &block.failover
-            && failover.enabled != Some(true)
+            && failover.enabled.is_none()
         {
             self.warnings.push(
                 Problem::warning("failover is off, so no token is ever taken out")
@@ -157,7 +233,52 @@ impl Checker {
             label: labels.get(written).map_or(written, String::as_str).into(),
             fingerprint: fingerprint(written),
         };
-        provider::parse(block, self.profile, token).map_err(|problems| self.errors.extend(problems)).ok()
+        let config = provider::parse(block, self.profile, token);
+        let config = config.map_err(|problems| self.errors.extend(problems)).ok()?;
+        let failover = config.policy().failover();
+        self.in_force = Some(InForce {
+            interval: failover.map(Failover::health_check_interval).map(Duration::as_millis),
+            probes: failover.and_then(Failover::health_check).map_or(0, |_| config.tokens().len() as u64),
+        });
+        Some(config)
+    }
+
+    /// Time passes, and ticks fall due that may send probes.
+    fn advance(&mut self, span: Duration, place: Place) {
+        if let Some(found) = self.time.overspent(span.as_millis()) {
+            let found = Duration::from_millis(found);
+            let message = format!("expected at most {LONGEST} to pass in all, found {found}");
+            return self.error(Problem::new(message).at(place));
+        }
+        let Some(InForce { interval: Some(interval), probes }) = self.in_force else { return };
+        if !self.ticks_fall_due {
+            return;
+        }
+        if let Some(found) = self.probes.overspent((span.as_millis() / interval).saturating_mul(probes)) {
+            let message =
+                format!("expected at most {MOST_PROBES} probes to fall due in all, found as many as {found}");
+            let hint = "advance less, set a longer `healthCheckInterval`, or use fewer tokens";
+            self.error(Problem::new(message).at(place).hint(hint));
+        }
+    }
+
+    fn count_actions(&mut self, times: u64, place: Place) {
+        if let Some(found) = self.actions.overspent(times) {
+            let message = format!("expected at most {MOST_ACTIONS} actions in all steps, found {found}");
+            self.error(Problem::new(message).at(place).hint("lower `times`, or split the scenario"));
+        }
+    }
+
+    /// What `always` costs is the product of three things that are harmless each.
+    fn check_looks(&mut self, steps: &[Step]) {
+        let Some(always) = steps.iter().find(|step| matches!(step.kind, StepKind::Always(_))) else { return };
+        let looks = [steps.len(), self.workers as usize, self.labels.len()].map(|number| number as u64);
+        let looks = looks.into_iter().fold(1, u64::saturating_mul);
+        if looks > MOST_LOOKS {
+            let message = format!("`always` would look at {looks} tokens, at most {MOST_LOOKS} can be");
+            let hint = "it looks after each step, for each worker, at each token: use fewer of them";
+            self.error(Problem::new(message).at(always.place).hint(hint));
+        }
     }
 
     fn upstream(&mut self, entries: &Entries<String, crate::upstream::Script>) -> Upstream {
@@ -181,16 +302,26 @@ impl Checker {
         let kind = match action {
             ActionFile::Expect(expect) => StepKind::Expect(self.expectation(expect, step.place)),
             ActionFile::Always(sentences) => {
+                if sentences.0.is_empty() {
+                    let hint = format!("for example `{}`", crate::always::SENTENCES[0]);
+                    let problem = Problem::new("expected at least one sentence, found none");
+                    self.error(problem.at(step.place).hint(hint));
+                }
                 StepKind::Always(sentences.0.iter().filter_map(|sentence| self.invariant(sentence)).collect())
             }
             ActionFile::Concurrently(items) => {
+                if items.len() > MOST_AT_ONCE {
+                    let message = format!("expected at most {MOST_AT_ONCE} steps, found {}", items.len());
+                    self.error(Problem::new(message).at(step.place));
+                }
                 if items.is_empty() {
                     self.error(Problem::new("expected at least one step, found none").at(step.place));
                 }
                 StepKind::Concurrently(items.iter().filter_map(|item| self.concurrent(item)).collect())
             }
             other => {
-                let (action, times, expect) = self.act(other)?;
+                let (action, times, expect) = self.act(other, step.place)?;
+                self.count_actions(times, step.place);
                 StepKind::Act { action, times, expect }
             }
         };
@@ -221,7 +352,7 @@ impl Checker {
         }
     }
 
-    fn act(&mut self, action: &ActionFile) -> Option<(Action, u64, Option<Expectation>)> {
+    fn act(&mut self, action: &ActionFile, place: Place) -> Option<(Action, u64, Option<Expectation>)> {
         Some(match action {
             ActionFile::Request(request) => {
                 let RequestFile { worker, draws, times, expect } = request;
@@ -242,7 +373,10 @@ impl Checker {
                 let action = Action::Probe { token: self.token(&probe.token)?, answer: probe.status.0 };
                 (action, 1, self.expect(probe.expect.as_ref()))
             }
-            ActionFile::Advance(span) => (Action::Advance(span.0), 1, None),
+            ActionFile::Advance(span) => {
+                self.advance(span.0, place);
+                (Action::Advance(span.0), 1, None)
+            }
             ActionFile::ClockBack(span) => (Action::ClockBack(span.0), 1, None),
             ActionFile::Tick(tick) => {
                 (Action::Tick { worker: self.worker(tick.worker) }, 1, self.expect(tick.expect.as_ref()))
@@ -253,6 +387,7 @@ impl Checker {
                 (action, 1, self.expect(reconfigure.expect.as_ref()))
             }
             ActionFile::Stop(worker) => (Action::Stop { worker: self.worker(Some(*worker)) }, 1, None),
+            ActionFile::Start(worker) => (Action::Start { worker: self.worker(Some(*worker)) }, 1, None),
             ActionFile::Expect(_) | ActionFile::Always(_) | ActionFile::Concurrently(_) => return None,
         })
     }
@@ -314,10 +449,20 @@ impl Checker {
         if let Some(label) = self.labels.get(name.as_str()) {
             return Some(label.clone());
         }
-        let known = self.labels.keys().map(String::as_str);
+        if self.labels.is_empty() {
+            // That there is none is said where they should be.
+            return None;
+        }
+        let known = self.labels.keys().map(String::as_str).filter(|name| !looks_secret(name));
         let hint = match closest(name, known.clone()) {
             Some(close) => format!("did you mean `{close}`?"),
-            None => format!("the tokens are: {}", known.collect::<Vec<_>>().join(", ")),
+            None => {
+                let shown = known.clone().take(MOST_SHOWN).collect::<Vec<_>>().join(", ");
+                match known.count().saturating_sub(MOST_SHOWN) {
+                    0 => format!("the tokens are: {shown}"),
+                    more => format!("the tokens are: {shown} and {more} more"),
+                }
+            }
         };
         self.error(Problem::new(format!("unknown token {}", quoted(name))).at(name.place).hint(hint));
         None
@@ -371,7 +516,9 @@ impl Checker {
                 Problem::new(format!("unknown sentence {}", quoted(sentence))).at(sentence.place).hint(hint),
             );
         }
-        found
+        let new = found.filter(|invariant| !self.always.contains(invariant));
+        self.always.extend(new);
+        new
     }
 
     fn worker(&mut self, written: Option<Spanned<Whole>>) -> u32 {
@@ -380,7 +527,8 @@ impl Checker {
             return u32::try_from(worker.value.0).unwrap_or(1);
         }
         let hint = match self.workers {
-            1 => "there is one; `workers: 2` makes it two".to_owned(),
+            _ if worker.value.0 == 0 => "they are numbered from 1".to_owned(),
+            1 => format!("there is one; add `workers: {}` at the top", worker.value),
             workers => format!("they are numbered from 1 to {workers}"),
         };
         self.error(Problem::new(format!("there is no worker {}", worker.value)).at(worker.place).hint(hint));
@@ -394,7 +542,7 @@ impl Checker {
     fn within(&mut self, key: &str, written: Spanned<Whole>, least: u64, most: u64) -> u64 {
         let found = written.value.0;
         if !(least..=most).contains(&found) {
-            let message = format!("expected `{key}` from {least} to {most}, found {found}");
+            let message = format!("expected `{key}` from {least} to {most}, found `{found}`");
             self.error(Problem::new(message).at(written.place));
         }
         found.clamp(least, most)

@@ -148,7 +148,7 @@ impl Replay {
     fn new(provider: &Spanned<ProviderBlock>) -> Result<Self, Problem> {
         let config = config(provider)?;
         let mut replay = Self {
-            worker: Worker::new(WorkerId::new(1), &config),
+            worker: Worker::new(WorkerId::new(1), Instant::ZERO, &config),
             log: MemoryLog::new(),
             time: Instant::ZERO,
             random: Random::new(0, 0),
@@ -160,7 +160,7 @@ impl Replay {
     }
 
     fn perform(&mut self, command: Command) -> Vec<Event> {
-        let Ok(entry) = self.worker.perform(&mut self.log, self.time, command);
+        let Ok(entry) = self.worker.perform(&mut self.log, self.time.since(Instant::ZERO), command);
         entry.map(|entry| entry.events.into_vec()).unwrap_or_default()
     }
 
@@ -186,7 +186,7 @@ impl Replay {
             Deed::Advance => self.time += step.needs(step.ms, "ms")?,
             Deed::Tick => {
                 let mut probed = Vec::new();
-                for event in self.perform(Command::Tick { elapsed: Duration::ZERO }) {
+                for event in self.perform(Command::Tick) {
                     let Event::ProbeSent { token, probe } = event else { continue };
                     let label = label(self.worker.pool(), token);
                     self.out.entry(label.clone()).or_default().push_back((token, probe));

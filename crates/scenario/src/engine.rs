@@ -12,19 +12,25 @@ use crate::scenario::{Action, Scenario, Upstream};
 use crate::target::{Effect, History, Moment, PoolState, Refusal, Target};
 use crate::upstream::Playback;
 
-/// More ticks than this in one `advance` are a mistake in the scenario.
-const MOST_TICKS: u32 = 10_000_000;
+/// More ticks than this, each with something to do, are a mistake in one `advance`.
+const MOST_TICKS: u32 = 100_000;
 
 /// The engine under a scenario.
 #[derive(Debug)]
 pub struct EngineTarget {
     log: MemoryLog,
     members: Vec<Member>,
+    /// The highest id of a worker so far.
+    ids_given: u64,
+    /// What a worker that starts loads: the configuration that was loaded last.
+    config: Config,
     /// The time since the start, which no `clockBack` touches.
     time: Instant,
-    /// What the clocks of all workers say.
-    clock: Instant,
+    /// What the wall clock says, which a worker reads when it is made.
+    wall: Instant,
     ticks_fall_due: bool,
+    /// How often a tick falls due; `None` while failover is off.
+    interval: Option<Duration>,
     answers_probes: bool,
     provider: Provider,
     /// Probes that wait for a `probe` step, oldest first.
@@ -41,9 +47,10 @@ pub struct EngineTarget {
 #[derive(Debug)]
 struct Member {
     worker: Worker,
+    /// When it was made.
+    made: Instant,
     random: Random,
     alive: bool,
-    last_tick: Instant,
     next_tick: Instant,
 }
 
@@ -83,18 +90,21 @@ impl EngineTarget {
     pub fn new(scenario: &Scenario, seed: u64) -> Self {
         let config = &scenario.config;
         let member = |number: u32| Member {
-            worker: Worker::new(WorkerId::new(u64::from(number)), config),
+            worker: Worker::new(WorkerId::new(u64::from(number)), Instant::ZERO, config),
+            made: Instant::ZERO,
             random: Random::new(seed, u64::from(number)),
             alive: true,
-            last_tick: Instant::ZERO,
             next_tick: Instant::ZERO,
         };
         let mut target = Self {
             log: MemoryLog::new(),
             members: (1..=scenario.workers).map(member).collect(),
+            ids_given: u64::from(scenario.workers),
+            config: config.clone(),
             time: Instant::ZERO,
-            clock: Instant::ZERO,
+            wall: Instant::ZERO,
             ticks_fall_due: scenario.ticks_fall_due,
+            interval: None,
             answers_probes: scenario.answers_probes,
             provider: Provider { upstream: scenario.upstream.clone(), playing: BTreeMap::new() },
             waiting: VecDeque::new(),
@@ -127,8 +137,8 @@ impl EngineTarget {
 
     /// Performs a command to its end, and does what the log then says.
     fn perform(&mut self, member: usize, command: Command) {
-        let (worker, clock) = (&mut self.members[member].worker, self.clock);
-        let Ok(entry) = worker.perform(&mut self.log, clock, command);
+        let Member { worker, made, .. } = &mut self.members[member];
+        let Ok(entry) = worker.perform(&mut self.log, self.time.since(*made), command);
         self.settle(member, entry);
     }
 
@@ -176,11 +186,18 @@ impl EngineTarget {
             self.recorded.apply(entry);
             if entry.events.iter().any(|event| matches!(event, Event::Configured(_))) {
                 self.ids.extend(self.recorded.tokens().map(|(id, token)| (token.label.to_owned(), id)));
-                let interval = self.recorded.policy().failover().map(Failover::health_check_interval);
-                for member in &mut self.members {
-                    (member.last_tick, member.next_tick) =
-                        (self.time, self.time + interval.unwrap_or_default());
-                }
+            }
+        }
+        self.set_timers();
+    }
+
+    /// Lets the first tick of a new interval fall due an interval from now.
+    fn set_timers(&mut self) {
+        let interval = self.recorded.policy().failover().map(Failover::health_check_interval);
+        if interval != self.interval {
+            self.interval = interval;
+            for member in &mut self.members {
+                member.next_tick = self.time + interval.unwrap_or_default();
             }
         }
     }
@@ -198,7 +215,7 @@ impl EngineTarget {
         let (pool, attempt) = (worker.pool(), trip.tried.len());
         if let Some(label) = trip.draws.get(attempt) {
             let id = pool.find(label);
-            let selection = id.filter(|id| !trip.tried.contains(id)).and_then(|id| pool.selectable(id));
+            let selection = id.and_then(|id| pool.selectable(id, &trip.tried));
             return match (selection, id) {
                 (Some(selection), _) => Ok(Some(selection)),
                 (None, None) => {
@@ -260,12 +277,12 @@ impl EngineTarget {
         while let Some((member, at, interval)) = self.next_tick(end) {
             self.pass(at);
             self.members[member].next_tick = at + interval;
-            self.tick(member);
+            self.perform(member, Command::Tick);
             self.catch_up();
             ticks += 1;
             if ticks > MOST_TICKS {
                 let message = format!(
-                    "this lets more than {MOST_TICKS} ticks fall due: advance less, or tick less often"
+                    "more than {MOST_TICKS} ticks have something to do: advance less, or tick less often"
                 );
                 return Err(Refusal::Impossible(message));
             }
@@ -274,43 +291,29 @@ impl EngineTarget {
         Ok(())
     }
 
-    /// The next tick that falls due up to `end`, and how long after it the next one is.
+    /// The next tick that falls due up to `end` and may change something, and how long after it the next one is. Ticks
+    /// that change nothing pass unasked.
     fn next_tick(&mut self, end: Instant) -> Option<(usize, Instant, Duration)> {
-        if !self.ticks_fall_due {
-            return None;
-        }
-        let interval = self.recorded.policy().failover()?.health_check_interval();
-        if self.recorded.unavailable().next().is_none() {
-            // Nothing is out, so no tick changes anything until something else happens: they pass unasked.
-            for member in &mut self.members {
-                let passed =
-                    (end.since(member.next_tick).as_millis() / interval.as_millis()).saturating_add(1);
-                if member.next_tick <= end {
-                    let skipped = Duration::from_millis(passed.saturating_mul(interval.as_millis()));
-                    member.next_tick += skipped;
-                }
-            }
-            return None;
+        let interval = self.interval.filter(|_| self.ticks_fall_due)?;
+        for Member { worker, made, next_tick, .. } in
+            self.members.iter_mut().filter(|member| member.next_tick <= end)
+        {
+            let past_the_end = end.since(*next_tick).as_millis().saturating_add(1);
+            let idle = worker.pool().next_deadline(worker.id()).map_or(past_the_end, |deadline| {
+                deadline.since(worker.time(next_tick.since(*made))).as_millis().min(past_the_end)
+            });
+            let ticks = idle.div_ceil(interval.as_millis());
+            *next_tick += Duration::from_millis(ticks.saturating_mul(interval.as_millis()));
         }
         let alive = self.members.iter().enumerate().filter(|(_, member)| member.alive);
         let (index, member) = alive.min_by_key(|(_, member)| member.next_tick)?;
         (member.next_tick <= end).then_some((index, member.next_tick, interval))
     }
 
-    /// Time passes up to `at`, on every clock.
+    /// Time passes up to `at`.
     fn pass(&mut self, at: Instant) {
-        self.clock += at.since(self.time);
+        self.wall += at.since(self.time);
         self.time = at;
-    }
-
-    fn tick(&mut self, member: usize) {
-        let command = self.tick_command(member);
-        self.perform(member, command);
-    }
-
-    fn tick_command(&mut self, member: usize) -> Command {
-        let last = std::mem::replace(&mut self.members[member].last_tick, self.time);
-        Command::Tick { elapsed: self.time.since(last) }
     }
 
     /// The oldest probe that waits for an answer for `label`, which waits no longer.
@@ -341,22 +344,40 @@ impl EngineTarget {
             Action::Advance(span) => self.advance(*span)?,
             Action::Tick { worker } => {
                 let member = self.member(*worker)?;
-                self.tick(member);
+                self.perform(member, Command::Tick);
             }
             Action::ClockBack(span) => {
-                let back = self.clock.as_millis().saturating_sub(span.as_millis());
-                self.clock = Instant::from_millis(back);
+                let back = self.wall.as_millis().saturating_sub(span.as_millis());
+                self.wall = Instant::from_millis(back);
             }
             Action::Reconfigure { worker, config } => {
                 let member = self.member(*worker)?;
-                self.perform(member, Command::Reconfigure(Config::clone(config)));
+                self.config = Config::clone(config);
+                self.perform(member, Command::Reconfigure(self.config.clone()));
             }
             Action::Stop { worker } => {
                 let member = self.member(*worker)?;
                 self.members[member].alive = false;
                 self.waiting.retain(|waiting| waiting.member != member);
             }
+            Action::Start { worker } => self.start(*worker)?,
         }
+        Ok(())
+    }
+
+    /// A stopped worker starts again as a new one, with a new id and with what the wall clock says now.
+    fn start(&mut self, worker: u32) -> Result<(), Refusal> {
+        let index = worker as usize - 1;
+        if self.members[index].alive {
+            return Err(Refusal::Impossible(format!("worker {worker} is running")));
+        }
+        self.ids_given += 1;
+        let (id, config) = (WorkerId::new(self.ids_given), self.config.clone());
+        let next_tick = self.time + self.interval.unwrap_or_default();
+        let member = &mut self.members[index];
+        (member.worker, member.made) = (Worker::new(id, self.wall, &config), self.time);
+        (member.alive, member.next_tick) = (true, next_tick);
+        self.perform(index, Command::Join(config));
         Ok(())
     }
 
@@ -374,7 +395,8 @@ impl EngineTarget {
                 if in_flight.iter().any(|(busy, _)| *busy == member) {
                     later.push_back((member, command));
                 } else {
-                    let append = self.members[member].worker.propose(self.clock, command);
+                    let Member { worker, made, .. } = &mut self.members[member];
+                    let append = worker.propose(self.time.since(*made), command);
                     in_flight.extend(append.map(|append| (member, append)));
                 }
             }
@@ -439,12 +461,13 @@ impl Target for EngineTarget {
                 }
                 Action::Tick { worker } => {
                     let member = self.member(*worker)?;
-                    commands.push_back((member, self.tick_command(member)));
+                    commands.push_back((member, Command::Tick));
                 }
                 Action::Advance(_)
                 | Action::ClockBack(_)
                 | Action::Reconfigure { .. }
-                | Action::Stop { .. } => {
+                | Action::Stop { .. }
+                | Action::Start { .. } => {
                     return Err(Refusal::Impossible(
                         "this cannot happen at once with something else".to_owned(),
                     ));

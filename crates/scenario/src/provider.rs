@@ -6,12 +6,13 @@
 use std::fmt;
 
 use firedrill_failover::{
-    Config, ConfigError, FailoverSettings, Field, OnReload, Profile, RetrySettings, Settings, Token,
+    Config, ConfigError, FailoverSettings, Field, OnReload, PatternError, Profile, RetrySettings, Settings,
+    Token,
 };
-use firedrill_yaml::{Place, Problem, Spanned, Whole, closest, unknown_key};
+use firedrill_yaml::{Place, Problem, Spanned, Whole, closest, custom_at, quoted, unknown_key};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use crate::scalar::Pattern;
 
@@ -84,6 +85,26 @@ pub enum OnReloadWord {
 /// The keys that have to do with failover.
 const KEYS: [&str; 3] = ["apiTokens", "failover", "retryOnFailure"];
 
+/// Keys of the blocks within this one, and which. Beside their block they would be without effect, and nobody would
+/// know. (`enabled` is not among them: it is a word that others may use.)
+const INSIDE: [(&str, &str); 11] = [
+    ("failureThreshold", "failover"),
+    ("successThreshold", "failover"),
+    ("healthCheckInterval", "failover"),
+    ("healthCheckTimeout", "failover"),
+    ("healthCheckModel", "failover"),
+    ("cooldownDuration", "failover"),
+    ("failoverOnStatus", "failover"),
+    ("onReload", "failover"),
+    ("maxRetries", "retryOnFailure"),
+    ("retryTimeout", "retryOnFailure"),
+    ("retryOnStatus", "retryOnFailure"),
+];
+
+/// Keys that stand beside a provider block, and got into it if they are indented too far.
+const BESIDE: [&str; 8] =
+    ["scenario", "provider", "profile", "seed", "workers", "ticks", "upstream", "steps"];
+
 impl<'de> Deserialize<'de> for ProviderBlock {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(BlockVisitor)
@@ -106,8 +127,8 @@ impl<'de> Visitor<'de> for BlockVisitor {
                 "apiTokens" => block.api_tokens = Some(map.next_value()?),
                 "failover" => block.failover = Some(map.next_value()?),
                 "retryOnFailure" => block.retry_on_failure = Some(map.next_value()?),
-                other if closest(other, KEYS).is_some() => return Err(unknown_key(&key, &KEYS)),
                 _ => {
+                    check_unrelated(&key)?;
                     map.next_value::<IgnoredAny>()?;
                     block.ignored.push(key);
                 }
@@ -115,6 +136,23 @@ impl<'de> Visitor<'de> for BlockVisitor {
         }
         Ok(block)
     }
+}
+
+/// An error if `key` has to do with failover after all: it is misspelt, or it stands in the wrong place.
+fn check_unrelated<E: Error>(key: &Spanned<String>) -> Result<(), E> {
+    let written = key.as_str();
+    if BESIDE.contains(&written) {
+        let message = format_args!("`{written}` has no effect in a provider block");
+        return Err(custom_at(key.place, message, "it belongs beside `provider`: indent it less"));
+    }
+    let inside = INSIDE.iter().map(|(name, _)| *name);
+    let Some(meant) = closest(written, KEYS.into_iter().chain(inside)) else { return Ok(()) };
+    let Some((_, block)) = INSIDE.iter().find(|(name, _)| *name == meant) else {
+        return Err(unknown_key(key, &KEYS));
+    };
+    let it = if written == meant { "it".to_owned() } else { format!("`{meant}`") };
+    let message = format_args!("{} has no effect here", quoted(written));
+    Err(custom_at(key.place, message, format_args!("{it} belongs under `{block}`")))
 }
 
 /// Parses `block` for the engine; `token` tells how each token is known to it.
@@ -171,9 +209,14 @@ fn problem(block: &Spanned<ProviderBlock>, error: &ConfigError) -> Problem {
     let token =
         |index: usize| tokens.and_then(|tokens| tokens.get(index)).map_or(block.place, |token| token.place);
     match error {
-        ConfigError::NoTokens => Problem::new("expected at least one token, found none")
-            .at(tokens.map_or(block.place, |tokens| tokens.place))
-            .hint("`apiTokens: [sk-a, sk-b]` makes a pool of two"),
+        ConfigError::NoTokens => {
+            let problem = Problem::new("expected at least one token, found none")
+                .hint("`apiTokens: [sk-a, sk-b]` makes a pool of two");
+            match tokens {
+                Some(tokens) => problem.at(tokens.place),
+                None => problem.at(block.place).label("needs `apiTokens`"),
+            }
+        }
         ConfigError::EmptyToken { index } => {
             Problem::new("expected a token, found nothing").at(token(*index)).hint("write it, or take the entry out")
         }
@@ -185,7 +228,7 @@ fn problem(block: &Spanned<ProviderBlock>, error: &ConfigError) -> Problem {
                 .hint("take one of the two out: a token cannot have double weight")
         }
         ConfigError::TooLarge { field, found, most } => {
-            Problem::new(format!("expected at most {most}, found {found}")).at(number_place(block, *field))
+            Problem::new(format!("expected a whole number up to {most}, found `{found}`")).at(number_place(block, *field))
         }
         ConfigError::NoRecovery => Problem::new(
             "neither `healthCheckModel` nor a positive `cooldownDuration` is set, so a token that is taken out could \
@@ -195,12 +238,28 @@ fn problem(block: &Spanned<ProviderBlock>, error: &ConfigError) -> Problem {
         .hint("add `cooldownDuration: 60000` to try it again after a minute"),
         ConfigError::Pattern { field, fault } => {
             let written = pattern_place(block, *field, fault.index);
-            Problem::new(format!("the pattern `{}` is not a regular expression: {}", fault.pattern, fault.reason))
-                .at(written)
-                .label(format!("at character {} of the pattern", fault.character()))
+            let pattern = quoted(&fault.pattern);
+            Problem::new(format!("{pattern} is no pattern for statuses: {}", fault.reason))
+                .at(within(written, fault))
+                .label(format!("character {}", fault.character()))
                 .hint("write a status such as `429`, or `5.*` for all that begin with 5")
         }
     }
+}
+
+/// The place of the fault in the pattern at `written`; all of the pattern if escapes hide where that is.
+fn within(written: Place, fault: &PatternError) -> Place {
+    let quote = match (written.end - written.start).checked_sub(fault.pattern.len()) {
+        Some(0) => 0,
+        Some(2) => 1,
+        _ => return written,
+    };
+    let start = written.start + quote + fault.at.start;
+    let column = written.column + quote + fault.character() - 1;
+    // A bracket alone would be taken for the beginning of a list.
+    let at_bracket = fault.pattern[fault.at.start..].starts_with(['[', '{']);
+    let least = if at_bracket { 1 + quote } else { 1 };
+    Place { column, start, end: start + fault.at.len().max(least), ..written }
 }
 
 fn number_place(block: &Spanned<ProviderBlock>, field: Field) -> Place {

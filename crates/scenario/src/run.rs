@@ -156,8 +156,9 @@ impl Runner<'_> {
             return Ok(());
         }
         // A worker that was stopped tells nothing any more, and nothing is asked of it.
-        let states: Vec<PoolState> =
-            (1..=self.scenario.workers).filter_map(|worker| self.target.state(Some(worker)).ok()).collect();
+        let states: Vec<(u32, PoolState)> = (1..=self.scenario.workers)
+            .filter_map(|worker| Some((worker, self.target.state(Some(worker)).ok()?)))
+            .collect();
         for (place, invariant) in always {
             invariant.check_states(&states).map_err(|wrong| self.broken(*place, *invariant, &wrong))?;
         }

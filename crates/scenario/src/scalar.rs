@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use firedrill_failover::{Answer, Duration, Status};
-use firedrill_yaml::{custom, quoted};
+use firedrill_yaml::{closest, custom, quoted};
 use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
@@ -35,15 +35,15 @@ impl Visitor<'_> for SpanVisitor {
         let span: SignedDuration = text.parse().map_err(|_| {
             wrong(
                 format_args!("expected a length of time, found {written}"),
-                "write it as `100ms`, `10s` or `1m 30s`",
+                "write it as `100ms`, `10s`, `1m 30s` or `24h`",
             )
         })?;
         if span.is_negative() {
-            let hint = "time only goes forward; a clock that is set back is `clockBack: 5s`";
-            return Err(wrong(format_args!("expected a length of time, found the negative {written}"), hint));
+            return Err(negative(&written));
         }
         if span.subsec_nanos() % 1_000_000 != 0 {
-            return Err(wrong(format_args!("expected whole milliseconds, found {written}"), ""));
+            let hint = "nothing here is shorter than `1ms`";
+            return Err(wrong(format_args!("expected whole milliseconds, found {written}"), hint));
         }
         let millis = u64::try_from(span.as_millis());
         let millis =
@@ -53,12 +53,23 @@ impl Visitor<'_> for SpanVisitor {
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Span, E> {
         let hint = format!("did you mean `{number}ms`?");
-        Err(custom(format_args!("expected a length of time with its unit, found {number}"), hint))
+        Err(custom(format_args!("expected a length of time with its unit, found `{number}`"), hint))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Span, E> {
-        Err(E::invalid_value(Unexpected::Signed(number), &self))
+        Err(negative(&format!("`{number}`")))
     }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Span, E> {
+        let hint = "write it as `100ms`, `10s` or `1.5s`";
+        Err(custom(format_args!("expected a length of time with its unit, found `{number}`"), hint))
+    }
+}
+
+/// The error for a length of time below zero.
+fn negative<E: Error>(written: &str) -> E {
+    let hint = "time only goes forward; a clock that is set back is `clockBack: 5s`";
+    custom(format_args!("expected a length of time, found the negative {written}"), hint)
 }
 
 impl JsonSchema for Span {
@@ -149,6 +160,9 @@ impl Visitor<'_> for ProbeStatusVisitor {
     fn visit_str<E: Error>(self, text: &str) -> Result<ProbeStatus, E> {
         match text {
             "timeout" => Ok(ProbeStatus(Answer::Timeout)),
+            _ if closest(text, ["timeout"]).is_some() => {
+                Err(custom(format_args!("unknown word {}", quoted(text)), "did you mean `timeout`?"))
+            }
             _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
         }
     }

@@ -116,7 +116,7 @@ pub enum Action {
         /// Whose.
         worker: u32,
     },
-    /// Every worker's clock is set back while time goes on.
+    /// The wall clock is set back while time goes on.
     ClockBack(Duration),
     /// A worker loads another configuration.
     Reconfigure {
@@ -127,6 +127,11 @@ pub enum Action {
     },
     /// A worker dies.
     Stop {
+        /// Which.
+        worker: u32,
+    },
+    /// A worker that was stopped starts again, as a new one.
+    Start {
         /// Which.
         worker: u32,
     },

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use firedrill_failover::{Duration, Instant, Status};
 use firedrill_yaml::{Place, Spanned, Whole, custom, custom_at, unknown_key};
@@ -18,7 +19,8 @@ use crate::scalar::{Span, StatusCode};
 /// the provider is well again and answers 200.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
-    phases: Vec<Phase>,
+    /// Shared, because every token plays it on its own and it may be long.
+    phases: Arc<[Phase]>,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl Default for Script {
 
 impl Script {
     fn always(status: Status) -> Self {
-        Self { phases: vec![Phase { status, limit: Limit::None }] }
+        Self { phases: Arc::new([Phase { status, limit: Limit::None }]) }
     }
 
     /// Plays it from its start at `began`.
@@ -106,17 +108,17 @@ impl<'de> Visitor<'de> for ScriptVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Script, A::Error> {
         let mut phases: Vec<Phase> = Vec::new();
-        while let Some(Item(mut item)) = seq.next_element()? {
+        while let Some(Item(item)) = seq.next_element()? {
             if let Some(Phase { limit: limit @ Limit::None, .. }) = phases.last_mut() {
                 // A status on its own stands for one call, until the last, which repeats.
                 *limit = Limit::Calls(1);
             }
-            phases.append(&mut item.phases);
+            phases.extend_from_slice(&item.phases);
         }
         if phases.is_empty() {
             return Err(custom("expected at least one status, found an empty list", "`[200]` is always 200"));
         }
-        Ok(Script { phases })
+        Ok(Script { phases: phases.into() })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Script, A::Error> {
@@ -210,7 +212,7 @@ impl Written {
             let hint = "say how long the status lasts, with `times: 3` or `for: 10s`";
             return Err(custom_at(*place, "`then` is never reached", hint));
         }
-        let then = self.then.map(|(_, script)| script.phases).unwrap_or_default();
+        let then = self.then.iter().flat_map(|(_, script)| script.phases.iter().copied());
         Ok(Script { phases: std::iter::once(Phase { status, limit }).chain(then).collect() })
     }
 }

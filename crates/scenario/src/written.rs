@@ -43,7 +43,7 @@ pub struct ScenarioFile {
     #[serde(default)]
     pub upstream: Entries<String, Script>,
     /// What happens, in order.
-    pub steps: Vec<Spanned<StepFile>>,
+    pub steps: Spanned<Vec<Spanned<StepFile>>>,
 }
 
 /// Which reading of the rules.
@@ -98,12 +98,14 @@ pub enum ActionFile {
     Advance(Span),
     /// The tick runs now, whatever the interval.
     Tick(TickFile),
-    /// Every worker's clock is set back while time goes on.
+    /// The wall clock is set back while time goes on.
     ClockBack(Span),
     /// A worker loads another configuration.
     Reconfigure(ReconfigureFile),
     /// A worker dies, and whatever it had in flight with it.
     Stop(Spanned<Whole>),
+    /// A worker that was stopped starts again, as a new one, with what the wall clock says now.
+    Start(Spanned<Whole>),
     /// Things that several workers do at once: all decide before any is heard.
     Concurrently(Vec<Spanned<StepFile>>),
     /// What should be so.
@@ -357,7 +359,7 @@ impl<'de> Deserialize<'de> for StepFile {
 struct StepVisitor;
 
 /// The keys of a step; one of those after the first says what happens.
-const STEP_KEYS: [&str; 12] = [
+const STEP_KEYS: [&str; 13] = [
     "description",
     "request",
     "outcome",
@@ -367,6 +369,7 @@ const STEP_KEYS: [&str; 12] = [
     "clockBack",
     "reconfigure",
     "stop",
+    "start",
     "concurrently",
     "expect",
     "always",
@@ -411,6 +414,7 @@ impl<'de> Visitor<'de> for StepVisitor {
                 "clockBack" => ActionFile::ClockBack(map.next_value()?),
                 "reconfigure" => ActionFile::Reconfigure(map.next_value()?),
                 "stop" => ActionFile::Stop(map.next_value()?),
+                "start" => ActionFile::Start(map.next_value()?),
                 "concurrently" => ActionFile::Concurrently(map.next_value()?),
                 "expect" => ActionFile::Expect(map.next_value()?),
                 "always" => ActionFile::Always(map.next_value()?),
@@ -511,13 +515,18 @@ impl JsonSchema for StepFile {
                         "tick": tick,
                         "clockBack": {
                             "allOf": [span],
-                            "description": "Every worker's clock is set back while time goes on.",
+                            "description": "The wall clock is set back while time goes on.",
                         },
                         "reconfigure": reconfigure,
                         "stop": {
                             "type": "integer",
                             "minimum": 1,
                             "description": "This worker dies, and whatever it had in flight with it.",
+                        },
+                        "start": {
+                            "type": "integer",
+                            "minimum": 1,
+                            "description": "This worker, which was stopped, starts again as a new one.",
                         },
                         "concurrently": {
                             "type": "array",
