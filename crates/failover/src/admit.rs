@@ -77,7 +77,7 @@ pub enum Contradiction {
         due: Instant,
     },
     /// Tokens are available.
-    #[error("{0} tokens are available")]
+    #[error("still available: {0}")]
     SomeAvailable(u32),
     /// Another worker holds the lease.
     #[error("the lease is worker {0}'s")]
@@ -88,7 +88,8 @@ pub enum Contradiction {
     /// Probes need a lease.
     #[error("the worker holds no lease")]
     NoLease,
-    /// A probe that was not sent, was answered, or is forgotten.
+    /// A probe that was not sent, or is forgotten. Under [`Profile::Standard`] also one that is out no longer, or out for
+    /// another token; under [`Profile::Higress`] the worker's word is taken for both.
     #[error("probe {0} is not out")]
     NoSuchProbe(u64),
     /// A probe number out of order.

@@ -221,8 +221,10 @@ impl Event {
                 Self::Configured(configured) => {
                     let tokens = configured.config.tokens().len();
                     let plural = if tokens == 1 { "" } else { "s" };
-                    write!(f, "configured: {tokens} token{plural}")?;
-                    if configured.reset { f.write_str(", state reset") } else { Ok(()) }
+                    let verb = if before.version() == Version::EMPTY { "founded" } else { "configured" };
+                    write!(f, "{verb}: {tokens} token{plural}")?;
+                    let forgotten = configured.reset && before.version() != Version::EMPTY;
+                    if forgotten { f.write_str(", all state forgotten") } else { Ok(()) }
                 }
                 Self::Failed { status, failures, .. } => {
                     write!(f, "token {label} failed with {status} ({failures} of {failure_threshold})")

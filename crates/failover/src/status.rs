@@ -113,7 +113,9 @@ impl StatusSet {
     /// every configuration has them.
     pub(crate) fn default_for(profile: Profile) -> Self {
         let matched = |code: u16| match profile {
-            Profile::Higress => [code / 100, code / 10 % 10, code % 10].iter().any(|digit| matches!(digit, 4 | 5)),
+            Profile::Higress => {
+                [code / 100, code / 10 % 10, code % 10].iter().any(|digit| matches!(digit, 4 | 5))
+            }
             Profile::Standard => matches!(code / 100, 4 | 5),
         };
         let mut set = Self::EMPTY;

@@ -165,7 +165,7 @@ pub struct WireError {
 /// Why a line is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireFault {
-    /// It is not JSON, or not of the form of a log line; a line that was cut short is of this kind.
+    /// It is not JSON, or not of the form of a log line.
     #[error("{0}")]
     Form(Box<str>),
     /// The line ends too early. Remedy: it was torn; take it off, what stands before it is whole.

@@ -3,7 +3,7 @@
 //! **Architecture invariant:** a checker shares no code with what it checks. It reads the log as text, the way that
 //! anybody could, and keeps its own simple account; of the engine it uses nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -97,7 +97,7 @@ impl Invariant {
                 account.take(event, self).map_err(|wrong| format!("version {version}: {wrong}"))?;
             }
             if self == Self::ExactlyOneList {
-                account.check_lists().map_err(|wrong| format!("version {version}: {wrong}"))?;
+                account.check_touched().map_err(|wrong| format!("version {version}: {wrong}"))?;
             }
         }
         Ok(())
@@ -109,9 +109,10 @@ impl Invariant {
 struct Account {
     at: u64,
     by: u64,
-    configured: Vec<String>,
-    available: Vec<String>,
-    unavailable: Vec<String>,
+    /// How many times each token stands in either list; who was touched since the lists were last checked.
+    available: BTreeMap<String, u32>,
+    unavailable: BTreeMap<String, u32>,
+    touched: BTreeSet<String>,
     fingerprints: BTreeMap<String, String>,
     failures: BTreeMap<String, u64>,
     since: BTreeMap<String, u64>,
@@ -147,8 +148,9 @@ impl Account {
                 }
                 self.failures.remove(&token);
                 self.since.insert(token.clone(), self.at);
-                self.available.retain(|label| *label != token);
-                self.unavailable.push(token);
+                self.available.remove(&token);
+                *self.unavailable.entry(token.clone()).or_default() += 1;
+                self.touched.insert(token);
             }
             "succeeded" => {
                 self.failures.remove(&token);
@@ -158,8 +160,9 @@ impl Account {
                 if asked == Invariant::NoEarlyReturn && fields["by"] == "cooldown" && out < self.cooldown {
                     return Err(format!("{token} returned after {out} of {} ms", self.cooldown));
                 }
-                self.unavailable.retain(|label| *label != token);
-                self.available.push(token);
+                self.unavailable.remove(&token);
+                *self.available.entry(token.clone()).or_default() += 1;
+                self.touched.insert(token);
             }
             "lease_taken" => self.lease = Some((self.by, fields["until"].as_u64().unwrap_or_default())),
             "probe_sent" if asked == Invariant::LeaseHolderProbes => match self.lease {
@@ -186,7 +189,8 @@ impl Account {
         let tokens: BTreeMap<String, String> =
             tokens.map(|token| (text(&token["fingerprint"]), text(&token["label"]))).collect();
         if fields["reset"] == true {
-            (self.available, self.unavailable) = (Vec::new(), Vec::new());
+            self.available.clear();
+            self.unavailable.clear();
             self.failures.clear();
             self.since.clear();
             self.lease = None;
@@ -194,40 +198,36 @@ impl Account {
         }
         let staying =
             |label: &String| self.fingerprints.get(label).and_then(|print| tokens.get(print)).cloned();
-        let rename = |list: &[String]| list.iter().filter_map(staying).collect::<Vec<_>>();
+        let rename = |list: &BTreeMap<String, u32>| -> BTreeMap<String, u32> {
+            list.iter().filter_map(|(label, times)| Some((staying(label)?, *times))).collect()
+        };
         let (mut available, unavailable) = (rename(&self.available), rename(&self.unavailable));
         let failures =
             self.failures.iter().filter_map(|(label, count)| Some((staying(label)?, *count))).collect();
         let since = self.since.iter().filter_map(|(label, since)| Some((staying(label)?, *since))).collect();
-        available.extend(
-            tokens
-                .values()
-                .filter(|label| !available.contains(label) && !unavailable.contains(label))
-                .cloned()
-                .collect::<Vec<_>>(),
-        );
+        for label in tokens.values().filter(|label| !unavailable.contains_key(*label)) {
+            available.entry(label.clone()).or_insert(1);
+        }
         (self.available, self.unavailable, self.failures, self.since) =
             (available, unavailable, failures, since);
-        self.configured = tokens.values().cloned().collect();
+        self.touched = tokens.values().cloned().collect();
         self.fingerprints = tokens.into_iter().map(|(print, label)| (label, print)).collect();
     }
 
-    fn check_lists(&self) -> Result<(), String> {
-        let count = |list: &[String], token: &String| list.iter().filter(|label| *label == token).count();
-        for token in &self.configured {
-            let (inside, outside) = (count(&self.available, token), count(&self.unavailable, token));
+    fn check_touched(&mut self) -> Result<(), String> {
+        for token in std::mem::take(&mut self.touched) {
+            let times = |list: &BTreeMap<String, u32>| list.get(&token).copied().unwrap_or_default();
+            let (inside, outside) = (times(&self.available), times(&self.unavailable));
             if inside + outside != 1 {
                 return Err(format!(
                     "{token} is {inside} times among the available and {outside} times among the unavailable"
                 ));
             }
+            if !self.fingerprints.contains_key(&token) {
+                return Err(format!("{token} is listed and not configured"));
+            }
         }
-        let listed = self.available.len() + self.unavailable.len();
-        if listed == self.configured.len() {
-            Ok(())
-        } else {
-            Err("a token is listed that is not configured".to_owned())
-        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use firedrill_failover::{Attempt, Config, Duration, Failover, Fingerprint, Instant, Profile, Token};
+use firedrill_failover::{Attempt, Config, Duration, Fingerprint, Instant, Profile, Token};
 use firedrill_yaml::{Entries, Place, Problem, Source, Spanned, Whole, closest, looks_secret, quoted};
 use sha2::{Digest, Sha256};
 
@@ -21,10 +21,9 @@ const MOST_TIMES: u64 = 100_000;
 const MOST_TOKENS: usize = 1_000;
 /// More than anybody does at once.
 const MOST_AT_ONCE: usize = 1_000;
-/// Requests, outcomes and the like, in all steps together. Each may append to the log, which is held in memory.
+/// Attempts of requests, outcomes and the like, in all steps together. Each may append to the log, which is held in
+/// memory.
 const MOST_ACTIONS: u64 = 100_000;
-/// Probes that may fall due, in all `advance` together, if no token comes back: each is two appends.
-const MOST_PROBES: u64 = 500_000;
 /// How often the sentences of `always` may look at a token: after each step, for each worker, at each token.
 const MOST_LOOKS: u64 = 5_000_000;
 /// Ten years: more than any cooldown, and far from the end of time.
@@ -71,23 +70,13 @@ struct Checker {
     labels: BTreeMap<String, String>,
     profile: Profile,
     workers: u32,
-    ticks_fall_due: bool,
-    /// The configuration that the step being read finds.
-    in_force: Option<InForce>,
+    /// The attempts that a request may make under the configuration that the step being read finds: every one is of
+    /// another token.
+    attempts: u64,
     /// What stands in an `always` already: there it holds from the first version to the last.
     always: Vec<Invariant>,
     actions: Budget,
-    probes: Budget,
     time: Budget,
-}
-
-/// What a configuration costs while time passes.
-#[derive(Copy, Clone)]
-struct InForce {
-    /// Between two ticks, if there are any; in milliseconds, not 0.
-    interval: Option<u64>,
-    /// The probes that a tick may send.
-    probes: u64,
 }
 
 /// So much of something that a run stays short, and its log small.
@@ -117,11 +106,9 @@ impl Checker {
             labels: BTreeMap::new(),
             profile: file.profile.map(Profile::from).unwrap_or_default(),
             workers: 1,
-            ticks_fall_due: file.ticks != Some(TicksWord::Manual),
-            in_force: None,
+            attempts: 1,
             always: Vec::new(),
             actions: Budget::of(MOST_ACTIONS),
-            probes: Budget::of(MOST_PROBES),
             time: Budget::of(LONGEST.as_millis()),
         };
         checker.collect_labels(&file.provider);
@@ -207,7 +194,7 @@ impl Checker {
             tags: file.tags.iter().map(|tag| tag.value.clone()).collect(),
             seed: file.seed.map_or(0, |seed| seed.value.0),
             workers: self.workers,
-            ticks_fall_due: self.ticks_fall_due,
+            ticks_fall_due: file.ticks != Some(TicksWord::Manual),
             answers_probes,
             config: config?,
             upstream,
@@ -235,37 +222,26 @@ impl Checker {
         };
         let config = provider::parse(block, self.profile, token);
         let config = config.map_err(|problems| self.errors.extend(problems)).ok()?;
-        let failover = config.policy().failover();
-        self.in_force = Some(InForce {
-            interval: failover.map(Failover::health_check_interval).map(Duration::as_millis),
-            probes: failover.and_then(Failover::health_check).map_or(0, |_| config.tokens().len() as u64),
-        });
+        let retries = config.policy().retry().map_or(0, |_| block.retries());
+        self.attempts = retries.saturating_add(1).min(config.tokens().len() as u64);
         Some(config)
     }
 
-    /// Time passes, and ticks fall due that may send probes.
     fn advance(&mut self, span: Duration, place: Place) {
         if let Some(found) = self.time.overspent(span.as_millis()) {
             let found = Duration::from_millis(found);
             let message = format!("expected at most {LONGEST} to pass in all, found {found}");
-            return self.error(Problem::new(message).at(place));
-        }
-        let Some(InForce { interval: Some(interval), probes }) = self.in_force else { return };
-        if !self.ticks_fall_due {
-            return;
-        }
-        if let Some(found) = self.probes.overspent((span.as_millis() / interval).saturating_mul(probes)) {
-            let message =
-                format!("expected at most {MOST_PROBES} probes to fall due in all, found as many as {found}");
-            let hint = "advance less, set a longer `healthCheckInterval`, or use fewer tokens";
-            self.error(Problem::new(message).at(place).hint(hint));
+            self.error(Problem::new(message).at(place));
         }
     }
 
-    fn count_actions(&mut self, times: u64, place: Place) {
-        if let Some(found) = self.actions.overspent(times) {
+    fn count_actions(&mut self, action: &Action, times: u64, place: Place) {
+        let each = if matches!(action, Action::Request { .. }) { self.attempts } else { 1 };
+        if let Some(found) = self.actions.overspent(times.saturating_mul(each)) {
             let message = format!("expected at most {MOST_ACTIONS} actions in all steps, found {found}");
-            self.error(Problem::new(message).at(place).hint("lower `times`, or split the scenario"));
+            self.error(
+                Problem::new(message).at(place).hint("lower `times` or `maxRetries`, or split the scenario"),
+            );
         }
     }
 
@@ -321,7 +297,7 @@ impl Checker {
             }
             other => {
                 let (action, times, expect) = self.act(other, step.place)?;
-                self.count_actions(times, step.place);
+                self.count_actions(&action, times, step.place);
                 StepKind::Act { action, times, expect }
             }
         };
@@ -454,15 +430,11 @@ impl Checker {
             return None;
         }
         let known = self.labels.keys().map(String::as_str).filter(|name| !looks_secret(name));
-        let hint = match closest(name, known.clone()) {
-            Some(close) => format!("did you mean `{close}`?"),
-            None => {
-                let shown = known.clone().take(MOST_SHOWN).collect::<Vec<_>>().join(", ");
-                match known.count().saturating_sub(MOST_SHOWN) {
-                    0 => format!("the tokens are: {shown}"),
-                    more => format!("the tokens are: {shown} and {more} more"),
-                }
-            }
+        let shown: Vec<&str> = known.clone().take(MOST_SHOWN).collect();
+        let hint = match (closest(name, known.clone()), known.count() - shown.len()) {
+            (Some(close), _) => format!("did you mean `{close}`?"),
+            (None, 0) => format!("the tokens are: {}", shown.join(", ")),
+            (None, more) => format!("the tokens are: {} and {more} more", shown.join(", ")),
         };
         self.error(Problem::new(format!("unknown token {}", quoted(name))).at(name.place).hint(hint));
         None

@@ -12,8 +12,8 @@ use crate::scenario::{Action, Scenario, Upstream};
 use crate::target::{Effect, History, Moment, PoolState, Refusal, Target};
 use crate::upstream::Playback;
 
-/// More ticks than this, each with something to do, are a mistake in one `advance`.
-const MOST_TICKS: u32 = 100_000;
+/// A log longer than this is a mistake in a scenario: it is held in memory, and a person is to read it.
+const MOST_APPENDS: u64 = 100_000;
 
 /// The engine under a scenario.
 #[derive(Debug)]
@@ -273,17 +273,14 @@ impl EngineTarget {
 
     fn advance(&mut self, span: Duration) -> Result<(), Refusal> {
         let end = self.time + span;
-        let mut ticks = 0;
         while let Some((member, at, interval)) = self.next_tick(end) {
             self.pass(at);
             self.members[member].next_tick = at + interval;
             self.perform(member, Command::Tick);
             self.catch_up();
-            ticks += 1;
-            if ticks > MOST_TICKS {
-                let message = format!(
-                    "more than {MOST_TICKS} ticks have something to do: advance less, or tick less often"
-                );
+            if self.log.version().appends() > MOST_APPENDS {
+                let message =
+                    format!("the log has more than {MOST_APPENDS} appends: advance less, or tick less often");
                 return Err(Refusal::Impossible(message));
             }
         }

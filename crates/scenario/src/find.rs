@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use firedrill_yaml::Problem;
 
 /// The scenario files that `paths` name: a file is itself, whatever its ending; a folder is every `.yaml` and `.yml` file
-/// in it and below, but not in folders whose name begins with a dot. Each once, by folder in the order of names.
+/// in it and below, but not in folders whose name begins with a dot or that are links. Each once, by folder in the order
+/// of names.
 ///
 /// # Errors
 /// If a path does not exist or cannot be read, or a folder has no scenario file.
@@ -45,7 +46,8 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Problem> {
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         let scenario =
             path.extension().and_then(OsStr::to_str).is_some_and(|end| matches!(end, "yaml" | "yml"));
-        if path.is_dir() && !hidden {
+        // A linked folder may lead back to one above it, and there would be no end.
+        if path.is_dir() && !path.is_symlink() && !hidden {
             walk(&path, found)?;
         } else if path.is_file() && scenario && !hidden {
             found.push(path);

@@ -82,6 +82,14 @@ pub enum OnReloadWord {
     Reset,
 }
 
+impl ProviderBlock {
+    /// How many retries a request may have, if retries are on.
+    pub(crate) fn retries(&self) -> u64 {
+        let written = self.retry_on_failure.as_ref().and_then(|retry| retry.max_retries.as_ref());
+        written.map_or(0, |written| written.value.0).max(1)
+    }
+}
+
 /// The keys that have to do with failover.
 const KEYS: [&str; 3] = ["apiTokens", "failover", "retryOnFailure"];
 

@@ -193,6 +193,9 @@ fn invariants(step: &Step) -> Vec<(Place, Invariant)> {
     }
 }
 
+/// Of what had happened, this much is shown: what led to a failure is seldom farther back.
+const MOST_LINES: usize = 50;
+
 impl Failure {
     /// The failure for a person to read: where and what, expected and found side by side, and what had happened.
     pub fn render(&self, scenario: &Scenario, color: bool) -> String {
@@ -203,7 +206,9 @@ impl Failure {
         }
         if !self.timeline.is_empty() {
             text.push_str("\n\n  what had happened:");
-            for line in &self.timeline {
+            let earlier = self.timeline.len().saturating_sub(MOST_LINES);
+            let cut = (earlier > 0).then(|| format!("… {earlier} before these; `--log DIR` keeps them all"));
+            for line in cut.iter().chain(&self.timeline[earlier..]) {
                 text.push_str("\n    ");
                 text.push_str(line);
             }

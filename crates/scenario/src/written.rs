@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use firedrill_failover as failover;
-use firedrill_yaml::{Entries, Spanned, Whole};
+use firedrill_yaml::{Entries, Spanned, Whole, closest, custom, quoted};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -386,7 +386,17 @@ impl<'de> Visitor<'de> for StepVisitor {
         let action = match word {
             "tick" => ActionFile::Tick(TickFile::default()),
             "request" => ActionFile::Request(RequestFile::default()),
-            _ => return Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)),
+            _ if STEP_KEYS.contains(&word) => {
+                let hint = "write a colon and the value after it";
+                return Err(custom(format_args!("`{word}` needs a value"), hint));
+            }
+            _ => match closest(word, STEP_KEYS) {
+                Some(close) => {
+                    let hint = format_args!("did you mean `{close}`?");
+                    return Err(custom(format_args!("unknown step {}", quoted(word)), hint));
+                }
+                None => return Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)),
+            },
         };
         Ok(StepFile { description: None, action: Some(action) })
     }

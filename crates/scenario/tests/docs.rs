@@ -36,3 +36,8 @@ fn check(page: &str, at_least: usize) {
 fn the_examples_of_the_language_hold() {
     check("docs/scenarios.md", 5);
 }
+
+#[test]
+fn the_smallest_scenario_holds() {
+    check("README.md", 1);
+}

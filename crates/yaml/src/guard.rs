@@ -28,12 +28,17 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guard<D> {
     type Error = D::Error;
 
     hand_on! {
-        deserialize_any deserialize_bool
+        deserialize_any
         deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
         deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_string
         deserialize_bytes deserialize_byte_buf deserialize_option deserialize_unit
         deserialize_seq deserialize_map deserialize_identifier deserialize_ignored_any
+    }
+
+    /// The library takes a boolean in quotes for one without.
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_any(Guard(visitor))
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(

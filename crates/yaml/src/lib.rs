@@ -67,4 +67,4 @@ pub use secret::{looks_secret, redact};
 pub use source::Source;
 pub use spanned::Spanned;
 pub use whole::Whole;
-pub use wording::quoted;
+pub use wording::{presentable, quoted};

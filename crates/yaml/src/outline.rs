@@ -88,6 +88,11 @@ impl Outline {
         self.nodes.first()
     }
 
+    /// What was read last before reading stopped.
+    pub(crate) fn last(&self) -> Option<&Node> {
+        self.nodes.last()
+    }
+
     /// The innermost list or map whose end is missing.
     pub(crate) fn unclosed(&self) -> Option<&Node> {
         self.nodes.get(self.unclosed?)
@@ -115,7 +120,7 @@ impl Outline {
     }
 
     /// The key at `place`, and its index.
-    fn key_at(&self, place: Place) -> Option<(usize, &Node)> {
+    pub(crate) fn key_at(&self, place: Place) -> Option<(usize, &Node)> {
         self.nodes
             .iter()
             .enumerate()

@@ -8,8 +8,9 @@ use crate::guard::Guard;
 use crate::translate::yaml_problem;
 use crate::{Problem, Source, json, source};
 
-/// How deep lists and maps may stand in each other.
-pub(crate) const DEPTH: usize = 64;
+/// How deep lists and maps may stand in each other. Types that hold themselves are read by recursion, which takes
+/// some 30 kB of stack a level without optimization, and a thread has 2 MB.
+pub(crate) const DEPTH: usize = 32;
 /// How many values, lists and maps a file may hold.
 pub(crate) const NODES: usize = 100_000;
 /// How many anchors, and how many aliases, a file may hold.
@@ -18,23 +19,25 @@ pub(crate) const ALIASES: usize = 256;
 pub(crate) const REPEATED: usize = 10_000;
 
 pub(crate) fn yaml<T: DeserializeOwned>(source: &Source, expected: &str) -> Result<T, Problem> {
-    check_size_and_nul(source.text())?;
+    check_size_and_characters(source.text())?;
     let read = |deserializer: serde_saphyr::Deserializer<'_, '_>| T::deserialize(Guard(deserializer));
     serde_saphyr::with_deserializer_from_str_with_options(source.text(), options(), read)
         .map_err(|error| yaml_problem(source.text(), &error, expected))
 }
 
 pub(crate) fn json<T: DeserializeOwned>(source: &Source, expected: &str) -> Result<T, Problem> {
-    check_size_and_nul(source.text())?;
+    check_size_and_characters(source.text())?;
     serde_json::from_str(source.text()).map_err(|error| json::problem(source.text(), &error, expected))
 }
 
-/// A source need not have come from a file, so what reading checks is checked again.
-fn check_size_and_nul(text: &str) -> Result<(), Problem> {
+/// A source need not have come from a file, so what reading checks is checked again. And neither format allows
+/// control characters, which the readers notice late or at a place that is not theirs.
+fn check_size_and_characters(text: &str) -> Result<(), Problem> {
     if text.len() as u64 > Source::LIMIT {
         return Err(source::too_large());
     }
-    text.find('\0').map_or(Ok(()), |at| Err(source::nul(text, at)))
+    let at = text.find(|c: char| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r'));
+    at.map_or(Ok(()), |at| Err(source::control(text, at)))
 }
 
 fn options() -> serde_saphyr::Options {

@@ -10,6 +10,12 @@ use crate::{Other, Place, Problem, Severity, Source, redact};
 /// Lines of the file are cropped to what fits this many columns.
 const WIDTH: usize = 80;
 
+/// What is farther apart than this on one line is not shown together, in columns.
+const FAR: usize = 50;
+
+/// No more characters than this get carets, so that what stands before them is seen too.
+const MOST_CARETS: usize = 56;
+
 pub(crate) fn render(problem: &Problem, source: Option<&Source>, color: bool) -> String {
     // Lines of another file would mislead.
     let source = source.filter(|source| problem.file().is_none_or(|file| file == presentable(source.name())));
@@ -21,16 +27,26 @@ pub(crate) fn render(problem: &Problem, source: Option<&Source>, color: bool) ->
     let own_name = source.map(|source| presentable(source.name()));
     let name = problem.file().or(own_name.as_deref()).unwrap_or("input");
 
-    let mut group = Group::with_title(level.primary_title(problem.message()));
+    let message = wrapped(problem.message(), "warning: ".len());
+    let far = if shown.is_some() { far_notes(problem) } else { Vec::new() };
+    let hint = problem.hint_text().map(|hint| wrapped(hint, "    = help: ".len()));
+
+    let mut group = Group::with_title(level.primary_title(&message));
     match (&shown, problem.place()) {
-        (Some(text), Some(place)) => group = group.element(snippet(problem, place, name, text)),
+        (Some(text), Some(place)) => {
+            let first_line = source.map_or(1, Source::first_line);
+            group = group.element(snippet(problem, place, name, text).line_start(first_line));
+        }
         (None, Some(Place { line, column, .. })) => {
             group = group.element(Origin::path(name).line(line).char_column(column));
         }
         (_, None) if problem.file().is_some() => group = group.element(Origin::path(name)),
         _ => {}
     }
-    if let Some(hint) = problem.hint_text() {
+    for note in &far {
+        group = group.element(Level::NOTE.message(note));
+    }
+    if let Some(hint) = &hint {
         group = group.element(Level::HELP.message(hint));
     }
 
@@ -46,11 +62,49 @@ fn snippet<'a>(
     text: &'a str,
 ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let primary = AnnotationKind::Primary.span(on_one_line(text, place)).label(problem.label_text());
-    let others = problem
-        .others()
-        .iter()
-        .map(|Other { place, label }| AnnotationKind::Context.span(on_one_line(text, *place)).label(label));
+    let others =
+        problem.others().iter().filter(|other| !is_far(problem, other)).map(|Other { place, label }| {
+            AnnotationKind::Context.span(on_one_line(text, *place)).label(label)
+        });
     Snippet::source(text).path(name).fold(true).annotation(primary).annotations(others)
+}
+
+/// Whether a second place stands on the same line as the first, but not on the same screen.
+fn is_far(problem: &Problem, other: &Other) -> bool {
+    problem.place().is_some_and(|place| {
+        place.line == other.place.line && place.column.abs_diff(other.place.column) > FAR
+    })
+}
+
+fn far_notes(problem: &Problem) -> Vec<String> {
+    let far = problem.others().iter().filter(|other| is_far(problem, other));
+    far.map(|Other { place, label }| format!("{label}, in column {}", place.column)).collect()
+}
+
+/// `text` in lines that fit [`WIDTH`] with `indent` before each, broken between words but not in back
+/// quotes. Lines are joined by newlines, after which the renderer indents.
+fn wrapped(text: &str, indent: usize) -> String {
+    let mut lines = String::with_capacity(text.len());
+    let mut used = indent;
+    let mut in_code = false;
+    let words = text.split(|c| {
+        in_code ^= c == '`';
+        c == ' ' && !in_code
+    });
+    for word in words {
+        let len = word.chars().count();
+        if lines.is_empty() {
+            used += len;
+        } else if used + 1 + len > WIDTH {
+            lines.push('\n');
+            used = indent + len;
+        } else {
+            lines.push(' ');
+            used += 1 + len;
+        }
+        lines.push_str(word);
+    }
+    lines
 }
 
 /// The text with keys masked and what would disturb a terminal blotted out, byte for byte, so that
@@ -77,6 +131,7 @@ fn on_one_line(text: &str, place: Place) -> std::ops::Range<usize> {
         1 if rest.starts_with(['[', '{']) => closing(rest),
         len => len.min(rest.len()),
     };
+    let len = rest.char_indices().nth(MOST_CARETS).map_or(len, |(most, _)| len.min(most));
     let end = boundary(text, start + len);
     start..start + text[start..end].trim_end().len()
 }

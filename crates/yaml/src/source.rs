@@ -15,6 +15,7 @@ use crate::{Place, Problem, parse};
 pub struct Source {
     name: String,
     text: String,
+    first_line: usize,
 }
 
 impl Source {
@@ -27,7 +28,22 @@ impl Source {
         if text.starts_with('\u{feff}') {
             text.remove(0);
         }
-        Source { name: name.into(), text }
+        Source { name: name.into(), text, first_line: 1 }
+    }
+
+    /// Lines taken from the middle of a file, the first of which has the number `first_line` there. It serves to
+    /// [render](Problem::render) a [`Problem`] about a file that is too large to be held: offsets count from the
+    /// start of the excerpt.
+    ///
+    /// ```
+    /// use firedrill_yaml::{Place, Problem, Source};
+    ///
+    /// let line = Source::excerpt("pool.jsonl", "nonsense", 70_000);
+    /// let problem = Problem::new("this is not JSON").at(Place { line: 70_000, column: 1, start: 0, end: 8 });
+    /// assert!(problem.render(Some(&line), false).contains("70000 | nonsense"));
+    /// ```
+    pub fn excerpt(name: impl Into<String>, text: impl Into<String>, first_line: usize) -> Source {
+        Source { name: name.into(), text: text.into(), first_line }
     }
 
     /// Reads the file at `path`, which becomes its name. Never takes more than [`Source::LIMIT`] bytes
@@ -54,11 +70,16 @@ impl Source {
         &self.text
     }
 
+    /// The number of the first line of the text in its file; 1 but for an [excerpt](Source::excerpt).
+    pub(crate) fn first_line(&self) -> usize {
+        self.first_line
+    }
+
     /// The one YAML document in the text, as a `T`.
     ///
     /// `expected` is what should be in the file, with its article ("a scenario"), for whoever left it
     /// empty. Anchors and aliases work; merge keys (`<<`), unquoted numbers where text is wanted, and
-    /// booleans other than `true` and `false` do not. At most 64 levels, 100000 values, 256 aliases and
+    /// booleans other than `true` and `false` do not. At most 32 levels, 100000 values, 256 aliases and
     /// 10000 values repeated by aliases are read.
     ///
     /// # Errors
@@ -101,7 +122,7 @@ fn read_text(path: &Path) -> Result<String, Problem> {
     }
     let text = String::from_utf8(bytes).map_err(|error| not_utf8(&error))?;
     match text.find('\0') {
-        Some(at) => Err(nul(&text, at)),
+        Some(at) => Err(control(&text, at)),
         None => Ok(text),
     }
 }
@@ -127,6 +148,11 @@ fn not_utf8(error: &std::string::FromUtf8Error) -> Problem {
         .hint("save the file as UTF-8")
 }
 
-pub(crate) fn nul(text: &str, at: usize) -> Problem {
-    Problem::new("expected text, found a NUL byte").at(Place::in_text(text, at, at + 1))
+/// The problem with the control character at the byte `at`; all of them are one byte long.
+pub(crate) fn control(text: &str, at: usize) -> Problem {
+    let message = match text.as_bytes().get(at) {
+        Some(0) | None => "expected text, found a NUL byte".to_owned(),
+        Some(byte) => format!("expected text, found the control character 0x{byte:02x}"),
+    };
+    Problem::new(message).at(Place::in_text(text, at, at + 1))
 }

@@ -4,7 +4,7 @@
 use serde_saphyr::localizer::ExternalMessageSource;
 use serde_saphyr::{Error, budget::BudgetBreach};
 
-use crate::outline::{Kind, Node, Outline};
+use crate::outline::{Kind, Node, Outline, Role};
 use crate::parse::{ALIASES, DEPTH, NODES, REPEATED};
 use crate::wording::{given_twice, missing_key, mistyped, unknown_choice_words, unknown_key_words};
 use crate::{Place, Problem, custom, quoted, syntax};
@@ -12,7 +12,7 @@ use crate::{Place, Problem, custom, quoted, syntax};
 /// What went wrong when `text` was read as YAML; `expected` is what should have been in it.
 pub(crate) fn yaml_problem(text: &str, error: &Error, expected: &str) -> Problem {
     let outline = Outline::of(text, NODES);
-    let reader = Reader { text, outline: &outline };
+    let reader = Reader { text, outline: &outline, whole: expected };
     let is_syntax = matches!(error.without_snippet(), Error::ExternalMessage { .. });
     if !is_syntax && outline.root().is_none_or(Node::is_nothing) {
         return empty(expected);
@@ -27,6 +27,8 @@ pub(crate) fn empty(expected: &str) -> Problem {
 struct Reader<'a> {
     text: &'a str,
     outline: &'a Outline,
+    /// What should be in the file, with its article.
+    whole: &'a str,
 }
 
 impl Reader<'_> {
@@ -120,35 +122,67 @@ impl Reader<'_> {
             return mistyped(expected, &found_words(found)).at(place);
         };
         let meaning = self.outline.meaning(node);
+        let wanted = if node.role == Role::Root && expected == "a map" { self.whole } else { expected };
         // Nothing is hard to point at: its key is what can be seen.
         let shown = Some(node).filter(|node| node.is_nothing()).and_then(|node| self.outline.key_of(node));
-        let problem = mistyped(expected, &found(meaning)).at(shown.unwrap_or(node).place);
-        let node = meaning;
-        match (&node.kind, node.text()) {
-            (Kind::Text(_), Some(text)) if expected.contains("number") && is_number(text) => {
-                problem.hint("remove the quotes")
-            }
-            (Kind::Plain(_), Some(text))
-                if expected == "a whole number" && is_number(text) && text.contains(['e', 'E']) =>
-            {
-                problem.hint("write it in digits alone")
-            }
-            (Kind::Plain(_), Some("yes" | "Yes" | "YES" | "on" | "On" | "ON")) => {
-                problem.hint("write `true`")
-            }
-            (Kind::Plain(_), Some("no" | "No" | "NO" | "off" | "Off" | "OFF")) => {
-                problem.hint("write `false`")
-            }
-            (Kind::Plain(_), Some(text)) if expected == "a map" && text.contains(':') => {
-                problem.hint("write a space after the colon")
-            }
-            _ => problem,
+        let problem = mistyped(wanted, &found(meaning)).at(shown.unwrap_or(node).place);
+        match self.remedy(expected, meaning) {
+            Some(hint) => problem.hint(hint),
+            None => problem,
         }
+    }
+
+    /// What to do about `node`, where something else was expected.
+    fn remedy(&self, expected: &str, node: &Node) -> Option<String> {
+        let written = self.text.get(node.place.start..node.place.end).unwrap_or_default();
+        let text = match &node.kind {
+            Kind::Map if expected == "a list" => {
+                let in_braces = self.text.get(node.place.start..)?.starts_with('{');
+                let hint =
+                    if in_braces { "a list stands in `[` and `]`" } else { "begin each item with `- `" };
+                return Some(hint.to_owned());
+            }
+            Kind::List if self.text.get(node.place.start..)?.starts_with('-') => {
+                return Some("take the `-` out".to_owned()).filter(|_| expected == "a map");
+            }
+            Kind::Plain(text) | Kind::Text(text) => text.as_str(),
+            _ => return None,
+        };
+        let is_plain = matches!(node.kind, Kind::Plain(_));
+        let wants_number = expected.contains("number") || expected.contains("status");
+        let hint = match text {
+            _ if node.is_nothing() => return None,
+            _ if is_plain && node.role != Role::Root && written.trim_end().contains('\n') => {
+                let before = &self.text[..node.place.start];
+                if before.matches(['[', '{']).count() > before.matches([']', '}']).count() {
+                    "the line ends without a comma, so the next one goes on with it"
+                } else {
+                    "the next line is indented so far that it goes on with this one"
+                }
+            }
+            _ if !is_plain && wants_number && is_number(text) => "remove the quotes",
+            "true" | "false" if !is_plain && expected.contains("`true`") => "remove the quotes",
+            _ if expected == "a list" && text.chars().count() <= SHORT => {
+                return Some(format!("write it as `[{}]`", written.trim()));
+            }
+            _ if !is_plain => return None,
+            _ if expected == "a whole number" && is_number(text) && text.contains(['e', 'E']) => {
+                "write it in digits alone"
+            }
+            _ if expected == "a whole number" && is_number_with_unit(text) => {
+                "write it in digits alone, without a unit"
+            }
+            "yes" | "Yes" | "YES" | "on" | "On" | "ON" => "write `true`",
+            "no" | "No" | "NO" | "off" | "Off" | "OFF" => "write `false`",
+            _ if lacks_space(text) => "write a space after the colon",
+            _ => return None,
+        };
+        Some(hint.to_owned())
     }
 
     /// Text was wanted, and what stands there without quotes is something else.
     fn unquoted(&self, value: &str, place: Place) -> Problem {
-        let node = self.outline.at(place);
+        let node = self.outline.key_at(place).map(|(_, key)| key).or_else(|| self.outline.at(place));
         let problem = self.mistyped("text", node, place, value);
         match node {
             Some(node) if node.is_nothing() => problem,
@@ -227,6 +261,22 @@ fn found(node: &Node) -> String {
         Kind::Plain(_) if node.is_nothing() => "nothing".to_owned(),
         Kind::Plain(text) => quoted(text),
     }
+}
+
+/// Longer text than this is not repeated in a hint, in characters.
+const SHORT: usize = 24;
+
+/// Whether `text` is a number with letters after it, such as `10s`.
+fn is_number_with_unit(text: &str) -> bool {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    number.len() < text.len() && is_number(number)
+}
+
+/// Whether `text` is a key and its value with nothing between: `advance:10s`, but no address.
+fn lacks_space(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(key, value)| {
+        !value.starts_with("//") && !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_')
+    })
 }
 
 fn is_number(text: &str) -> bool {

@@ -24,8 +24,13 @@ pub fn quoted(text: &str) -> String {
     }
 }
 
-/// `text` with keys masked and control characters written out, newlines excepted.
-pub(crate) fn presentable(text: &str) -> String {
+/// `text` as it may be shown on a terminal: keys masked by [`redact`], and what would steer the terminal or hide in
+/// the text written out, newlines excepted.
+///
+/// ```
+/// assert_eq!(firedrill_yaml::presentable("a \u{1b}[31mred\u{1b}[0m word"), "a \\u{1b}[31mred\\u{1b}[0m word");
+/// ```
+pub fn presentable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in redact(text).chars() {
         if c != '\n' && (c.is_control() || is_invisible(c)) {

@@ -147,13 +147,13 @@ fn refuses(text: &str, expected: &str) {
 
 #[test]
 fn bombs_are_refused() {
-    let flow = format!("{}{}", "[".repeat(65), "]".repeat(65));
-    refuses(&flow, "lists and maps stand more than 64 deep in each other");
+    let flow = format!("{}{}", "[".repeat(33), "]".repeat(33));
+    refuses(&flow, "lists and maps stand more than 32 deep in each other");
     refuses(&"[".repeat(100_000), "lists and maps stand too deep in each other");
-    refuses(&"- ".repeat(65), "lists and maps stand more than 64 deep in each other");
-    refuses(&"- ".repeat(100_000), "lists and maps stand more than 64 deep in each other");
+    refuses(&"- ".repeat(33), "lists and maps stand more than 32 deep in each other");
+    refuses(&"- ".repeat(100_000), "lists and maps stand more than 32 deep in each other");
     let block: Vec<String> = (0..400).map(|depth| format!("{}a:", " ".repeat(depth))).collect();
-    refuses(&block.join("\n"), "lists and maps stand more than 64 deep in each other");
+    refuses(&block.join("\n"), "lists and maps stand more than 32 deep in each other");
 
     let laughs: Vec<String> = (0..9)
         .map(|level| match level {

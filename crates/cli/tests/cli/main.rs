@@ -1,0 +1,12 @@
+//! The binary, as a user meets it: what it prints, what it leaves behind, and the exit code.
+
+mod check;
+mod conform;
+mod help;
+mod new;
+mod output;
+mod readme;
+mod replay;
+mod run;
+mod sandbox;
+mod secrets;
