@@ -401,7 +401,7 @@ impl Recovery {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Retry {
     max_retries: NonZeroU32,
-    #[serde(rename = "retryTimeout")]
+    #[serde(rename = "retryTimeout", deserialize_with = "positive")]
     timeout: Duration,
     #[serde(rename = "retryOnStatus")]
     on_status: StatusSet,
@@ -454,6 +454,14 @@ fn patterns(written: &[String], profile: Profile) -> Result<StatusSet, PatternEr
         return Ok(StatusSet::default_for(profile));
     }
     StatusSet::matching(written.iter().map(String::as_str), profile)
+}
+
+fn positive<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let duration = Duration::deserialize(deserializer)?;
+    if duration == Duration::ZERO {
+        return Err(serde::de::Error::custom("a duration is at least 1"));
+    }
+    Ok(duration)
 }
 
 /// A field of a provider block, for pointing at it.

@@ -101,6 +101,7 @@ impl Worker {
             self.in_flight.take().expect("broken invariant: an append that is not in flight was accepted");
         let entry = in_flight.append.into_entry();
         self.follow(&entry);
+        self.clock.heard_all();
         entry
     }
 
@@ -119,6 +120,7 @@ impl Worker {
                 was_accepted = Some(entry.clone());
             }
         }
+        self.clock.heard_all();
         match was_accepted {
             Some(entry) => Refused::WasAccepted(entry),
             None => self.decide(in_flight.command).map_or(Refused::NothingLeft, Refused::Again),
@@ -134,6 +136,7 @@ impl Worker {
         for entry in newer {
             self.follow(entry);
         }
+        self.clock.heard_all();
     }
 
     /// Proposes `command` to `log` until it is settled, and gives what was appended, if anything was.
@@ -203,7 +206,8 @@ impl Worker {
 ///
 /// Workers compare times of each other only as well as their wall clocks agreed when they were made: a cooldown that
 /// another worker began may end early or late by as much as they differ. A worker that is made after the wall clock was
-/// set back hears of appends that lie ahead of it, and moves up to them once.
+/// set back hears of appends that lie ahead of it when it joins, and moves up to them once, at its next command: a shell
+/// performs a tick right after joining.
 #[derive(Clone, Debug)]
 struct Clock {
     /// The log's time at an uptime of zero.
@@ -212,29 +216,36 @@ struct Clock {
     uptime: Duration,
     /// The latest append that was heard of.
     heard: Option<Instant>,
-    /// Whether it was moved up to what it heard when it joined, if that was needed.
+    /// The latest append that was heard of at joining; what comes after it comes in step with this worker's own clock.
+    joined: Option<Instant>,
+    /// Whether it was moved up to that, if it was needed.
     moved_up: bool,
 }
 
 impl Clock {
     fn new(wall: Instant) -> Self {
-        Self { start: wall, uptime: Duration::ZERO, heard: None, moved_up: false }
+        Self { start: wall, uptime: Duration::ZERO, heard: None, joined: None, moved_up: false }
     }
 
     fn observe(&mut self, uptime: Duration) {
         self.uptime = self.uptime.max(uptime);
         // Only once, and only with the first reading after the log was heard: a reading that is older than what was heard
         // would make time run fast.
-        if let Some(heard) = self.heard
+        if let Some(joined) = self.joined
             && !self.moved_up
         {
-            self.start += heard.since(self.start + self.uptime);
+            self.start += joined.since(self.start + self.uptime);
             self.moved_up = true;
         }
     }
 
     fn follow(&mut self, at: Instant) {
         self.heard = self.heard.max(Some(at));
+    }
+
+    /// What was heard together ends here.
+    fn heard_all(&mut self) {
+        self.joined = self.joined.or(self.heard);
     }
 
     fn reading(&self) -> Instant {

@@ -323,11 +323,7 @@ steps:
   - advance: 1000h
 ";
     let scenario = parse(text).expect("a good scenario");
-    let firedrill_scenario::Verdict::Failed(failure) =
-        firedrill_scenario::run_on_engine(&scenario, None).verdict
-    else {
-        panic!("it passed")
-    };
+    let Verdict::Failed(failure) = run_on_engine(&scenario, None).verdict else { panic!("it passed") };
     let shown = failure.render(&scenario, false);
     assert!(shown.contains("the log has more than 100000 appends: advance less"), "{shown}");
     assert!(shown.lines().count() < 80, "{shown}");
