@@ -60,6 +60,7 @@ mod admit;
 mod config;
 mod decide;
 mod event;
+mod fingerprint;
 mod log;
 mod pool;
 mod random;
@@ -71,11 +72,12 @@ mod worker;
 
 pub use admit::Contradiction;
 pub use config::{
-    Config, ConfigError, Failover, FailoverSettings, Field, Fingerprint, HealthCheck, NotAFingerprint,
-    OnReload, Policy, Profile, Retry, RetrySettings, Settings, Token,
+    Config, ConfigError, Failover, FailoverSettings, Field, HealthCheck, OnReload, Policy, Profile, Retry,
+    RetrySettings, Settings, Token,
 };
 pub use decide::{Attempt, Command};
 pub use event::{Configured, Entry, Event, RestoredBy, Version, WorkerId};
+pub use fingerprint::{Fingerprint, NotAFingerprint};
 pub use log::{Append, Appended, Log, MemoryLog};
 pub use pool::{Lease, Pool, Selection, TokenState};
 pub use random::Random;

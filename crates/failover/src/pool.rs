@@ -11,8 +11,9 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::config::{Config, Fingerprint, Policy, Profile, Token};
+use crate::config::{Config, Policy, Profile, Token};
 use crate::event::{Configured, Entry, Event, RestoredBy, Version, WorkerId};
+use crate::fingerprint::Fingerprint;
 use crate::random::Random;
 use crate::roster::{Probe, Roster, Slot, TokenId};
 use crate::time::{Duration, Instant};

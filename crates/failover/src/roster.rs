@@ -11,7 +11,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use crate::config::{Fingerprint, Token};
+use crate::config::Token;
+use crate::fingerprint::Fingerprint;
 use crate::time::Instant;
 
 /// A token of a pool, while it is configured. A token that was dropped and comes back has another id, so that an

@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::admit::Contradiction;
-use crate::config::{Config, Fingerprint, Policy, Token};
+use crate::config::{Config, Policy, Token};
 use crate::event::{Configured, Entry, Event, RestoredBy, Version, WorkerId};
+use crate::fingerprint::Fingerprint;
 use crate::pool::Pool;
 use crate::roster::TokenId;
 use crate::status::{Answer, Status};

@@ -94,7 +94,7 @@ where
         while let Some(entry) = map.next_entry()? {
             entries.push(entry);
         }
-        // The YAML reader refuses the same word twice; JSON does not, and two words may be one `K`.
+        // The YAML reader refuses the same word twice; but two words may be one `K`.
         let mut order: Vec<usize> = (0..entries.len()).collect();
         order.sort_by_key(|&index| &entries[index].0);
         match order.windows(2).find(|pair| entries[pair[0]].0 == entries[pair[1]].0) {

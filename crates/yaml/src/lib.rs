@@ -44,7 +44,6 @@ mod custom;
 mod entries;
 mod guard;
 mod hint;
-mod json;
 mod outline;
 mod parse;
 mod place;

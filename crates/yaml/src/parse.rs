@@ -1,4 +1,4 @@
-//! The one place where the YAML and JSON readers are called, with the limits they are given. What they
+//! The one place where the YAML reader is called, with the limits they are given. What they
 //! complain of is put into words elsewhere.
 
 use serde::de::DeserializeOwned;
@@ -6,7 +6,7 @@ use serde_saphyr::options::{AliasLimits, DuplicateKeyPolicy, MergeKeyPolicy};
 
 use crate::guard::Guard;
 use crate::translate::yaml_problem;
-use crate::{Problem, Source, json, source};
+use crate::{Problem, Source, source};
 
 /// How deep lists and maps may stand in each other. Types that hold themselves are read by recursion, which takes
 /// some 30 kB of stack a level without optimization, and a thread has 2 MB.
@@ -23,11 +23,6 @@ pub(crate) fn yaml<T: DeserializeOwned>(source: &Source, expected: &str) -> Resu
     let read = |deserializer: serde_saphyr::Deserializer<'_, '_>| T::deserialize(Guard(deserializer));
     serde_saphyr::with_deserializer_from_str_with_options(source.text(), options(), read)
         .map_err(|error| yaml_problem(source.text(), &error, expected))
-}
-
-pub(crate) fn json<T: DeserializeOwned>(source: &Source, expected: &str) -> Result<T, Problem> {
-    check_size_and_characters(source.text())?;
-    serde_json::from_str(source.text()).map_err(|error| json::problem(source.text(), &error, expected))
 }
 
 /// A source need not have come from a file, so what reading checks is checked again. And neither format allows

@@ -19,7 +19,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of what has none: values read from JSON, or buffered by serde on their way.
+    /// The place of what has none: values buffered by serde on their way.
     pub const UNKNOWN: Place = Place { line: 0, column: 0, start: 0, end: 0 };
 
     /// Whether this is a real place.

@@ -79,22 +79,13 @@ impl Source {
     ///
     /// `expected` is what should be in the file, with its article ("a scenario"), for whoever left it
     /// empty. Anchors and aliases work; merge keys (`<<`), unquoted numbers where text is wanted, and
-    /// booleans other than `true` and `false` do not. At most 32 levels, 100000 values, 256 aliases and
+    /// booleans other than `true` and `false` do not. A JSON file reads as the YAML that it is. At most 32 levels, 100000 values, 256 aliases and
     /// 10000 values repeated by aliases are read.
     ///
     /// # Errors
     /// The first [`Problem`] in the file.
     pub fn parse<T: DeserializeOwned>(&self, expected: &str) -> Result<T, Problem> {
         parse::yaml(self, expected).map_err(|problem| problem.in_file(&self.name))
-    }
-
-    /// The one JSON value in the text, as a `T`. [`Spanned`](crate::Spanned) values have no place, and the
-    /// place of a problem is where the reader had come to when it noticed.
-    ///
-    /// # Errors
-    /// The first [`Problem`] in the file.
-    pub fn parse_json<T: DeserializeOwned>(&self, expected: &str) -> Result<T, Problem> {
-        parse::json(self, expected).map_err(|problem| problem.in_file(&self.name))
     }
 }
 

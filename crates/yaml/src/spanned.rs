@@ -14,7 +14,7 @@ use crate::Place;
 /// A value and its [`Place`]. Compared, ordered and hashed by the value alone.
 ///
 /// The place is that of the value itself (after the colon, after the dash); for an alias (`*name`) it is
-/// where the alias stands. Read from JSON, or buffered by serde (`flatten`, `untagged`, `tag = "..."`),
+/// where the alias stands. Buffered by serde (`flatten`, `untagged`, `tag = "..."`),
 /// it is [`Place::UNKNOWN`]. Write `Option<Spanned<T>>` for what may be left out.
 #[derive(Clone, Copy, Debug)]
 pub struct Spanned<T> {

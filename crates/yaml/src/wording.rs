@@ -1,4 +1,4 @@
-//! The words of our errors, in one place, so that YAML, JSON and hand-written types say the same thing
+//! The words of our errors, in one place, so that YAML and hand-written types say the same thing
 //! the same way. It decides nothing about where an error is.
 
 use crate::{Problem, closest, redact};

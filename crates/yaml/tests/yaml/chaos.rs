@@ -30,13 +30,12 @@ fn the_sample_is_right_before_it_is_bent() {
 
 fn read_all(text: &str) {
     let source = Source::new("drill.yaml", text);
-    read::<Drill>(&source, Source::parse);
-    read::<serde_json::Value>(&source, Source::parse);
-    read::<Drill>(&source, Source::parse_json);
+    read::<Drill>(&source);
+    read::<serde_json::Value>(&source);
 }
 
-fn read<T: DeserializeOwned>(source: &Source, parse: fn(&Source, &str) -> Result<T, Problem>) {
-    if let Err(problem) = parse(source, "a scenario") {
+fn read<T: DeserializeOwned>(source: &Source) {
+    if let Err(problem) = source.parse::<T>("a scenario") {
         let places = problem.others().iter().map(|other| other.place).chain(problem.place());
         for Place { line, column, start, end } in places {
             assert!(line >= 1 && column >= 1, "{problem:?}");

@@ -1,8 +1,6 @@
 //! Where things stand: every step, every key, every error that a type of our own raises.
 
-use firedrill_yaml::{
-    Entries, Place, Problem, Source, Spanned, Whole, custom, custom_at, quoted, unknown_key,
-};
+use firedrill_yaml::{Entries, Place, Source, Spanned, Whole, custom, custom_at, quoted, unknown_key};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
@@ -73,12 +71,11 @@ fn a_byte_order_mark_moves_nothing() {
 }
 
 #[test]
-fn values_from_json_have_no_place() {
+fn json_reads_as_yaml_with_places() {
     let text = r#"{"scenario": "a", "upstream": {"sk-a": [200]}, "steps": ["tick", {"advance": "5ms"}]}"#;
-    let drill: Drill = Source::new("drill.json", text).parse_json("a scenario").expect("it is JSON");
-    assert_eq!(drill.scenario.place, Place::UNKNOWN);
+    let drill: Drill = read(text);
+    check(text, drill.scenario.place, 1, 14, r#""a""#);
     assert_eq!(drill.steps[1].value, Step::Advance(Span(5)));
-    assert_eq!(Problem::new("late").at(drill.scenario.place).place(), None);
 }
 
 /// A map read by hand: `from` has to come before `to`.

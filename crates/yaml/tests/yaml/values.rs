@@ -4,8 +4,6 @@ use firedrill_yaml::{Entries, Source, Spanned, Whole};
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 
-use crate::sample::Drill;
-
 #[derive(Debug, Deserialize, JsonSchema)]
 struct One<T> {
     v: T,
@@ -77,39 +75,4 @@ fn schemas_say_what_is_read() {
     check::<Entries<String, Whole>>(
         r#"{"type":"object","additionalProperties":{"type":"integer","minimum":0}}"#,
     );
-}
-
-#[test]
-fn json_errors_read_like_the_others() {
-    #[track_caller]
-    fn check(text: &str, expected: &str) {
-        let problem = Source::new("drill.json", text).parse_json::<Drill>("a scenario").expect_err(text);
-        assert_eq!(problem.to_string(), expected, "{text}");
-    }
-    check("", "drill.json: the file is empty, expected a scenario");
-    check("{\n \"scenaro\": 1}", "drill.json:2:10: unknown key `scenaro` (did you mean `scenario`?)");
-    check("{}", "drill.json:1:2: missing key `scenario`");
-    check(r#"{"scenario": 3}"#, "drill.json:1:14: expected text, found `3`");
-    check(
-        r#"{"scenario": "é", "workers": -3}"#,
-        "drill.json:1:31: expected a whole number, 0 or more, found `-3`",
-    );
-    check(
-        r#"{"scenario": "a", "workers": "3"}"#,
-        "drill.json:1:32: expected a whole number, found the text `3`",
-    );
-    check(
-        r#"{"scenario": "a", "steps": ["tik"]}"#,
-        "drill.json:1:33: unknown word `tik` (did you mean `tick`?)",
-    );
-    check(
-        r#"{"scenario": "a", "upstream": {"sk-a": [], "sk-a": []}}"#,
-        "drill.json:1:54: `sk-a` is given twice",
-    );
-    check(
-        r#"{"scenario": "a", "steps": [{"advance": "soon"}]}"#,
-        "drill.json:1:47: expected a duration, found `soon` (for example `99ms`)",
-    );
-    check(r#"{"scenario": "a""#, "drill.json:1:16: the file ends too soon");
-    check(r#"{"scenario" "a"}"#, "drill.json:1:13: this is not JSON (expected `:`)");
 }
