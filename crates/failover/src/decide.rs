@@ -94,10 +94,8 @@ impl Pool {
     }
 
     /// The time of a tick has come: what has cooled down returns, and the rest is probed if that is this worker's to
-    /// do. The worker sends a probe for every [`Event::ProbeSent`] once the log has accepted it. No allocation when
-    /// nothing happens, and O(1), but O(unavailable) while every unavailable token has a probe out and there has been
-    /// one or another for `healthCheckTimeout`. Under [`Profile::Higress`] every tick of the lease's holder sends
-    /// probes.
+    /// do. The worker sends a probe for every [`Event::ProbeSent`] once the log has accepted it. O(1) and no
+    /// allocation when nothing happens; under [`Profile::Higress`] every tick of the lease's holder sends probes.
     fn tick(&self, worker: WorkerId, at: Instant) -> Vec<Event> {
         let Some(failover) = self.policy.failover() else { return Vec::new() };
         let mut events = Vec::new();
@@ -129,7 +127,7 @@ impl Pool {
         let lost = |sent: Instant| at.since(sent) >= check.timeout;
         let unprobed = self.roster.len() - self.roster.available_len() > self.probes_out;
         let again = self.policy.profile() == Profile::Higress;
-        let worthwhile = again || unprobed || (self.probes_out > 0 && lost(self.oldest_probe));
+        let worthwhile = again || unprobed || self.oldest_probe().is_some_and(lost);
         let held = self.lease.filter(|lease| at < lease.until);
         if !worthwhile || held.is_some_and(|lease| lease.holder != worker) {
             return;

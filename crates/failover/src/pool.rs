@@ -8,6 +8,7 @@
 //! **Architecture invariant:** `apply` is the only way state changes, and it asks no rule: whether an event is
 //! right was settled when it was decided, or by [`Pool::try_apply`] for a log from elsewhere.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -30,8 +31,9 @@ pub struct Pool {
     pub(crate) first_probe: u64,
     /// How many tokens have a probe out.
     pub(crate) probes_out: u32,
-    /// When the first of them was sent, or an earlier moment.
-    pub(crate) oldest_probe: Instant,
+    /// The probes in the order in which they were sent. Those that are out no longer are dropped when they come first,
+    /// so the first is the one that has been out longest.
+    probes: VecDeque<(TokenId, Probe)>,
     version: Version,
     clock: Instant,
 }
@@ -87,7 +89,7 @@ impl Pool {
             next_probe: 1,
             first_probe: 1,
             probes_out: 0,
-            oldest_probe: Instant::ZERO,
+            probes: VecDeque::new(),
             version: Version::EMPTY,
             clock: Instant::ZERO,
         }
@@ -234,20 +236,15 @@ impl Pool {
     }
 
     /// When, at the earliest, a tick of `worker` would change anything, if nothing else happens before. A moment that
-    /// has passed means the next tick; `None` means that no tick would ever. O(1), but O(unavailable) while every
-    /// unavailable token has a probe out.
+    /// has passed means the next tick; `None` means that no tick would ever. O(1).
     pub fn next_deadline(&self, worker: WorkerId) -> Option<Instant> {
         let failover = self.policy.failover()?;
         let (_, first) = self.roster.unavailable().next()?;
         let cooldown = failover.cooldown().map(|cooldown| first.since + cooldown);
         let probe = failover.health_check().and_then(|check| {
             let all_out = self.probes_out == self.roster.len() - self.roster.available_len();
-            let sendable = if self.policy.profile == Profile::Higress || !all_out {
-                self.clock
-            } else {
-                self.roster.unavailable().filter_map(|(_, slot)| slot.probe).map(|probe| probe.sent).min()?
-                    + check.timeout
-            };
+            let again = self.policy.profile() == Profile::Higress || !all_out;
+            let sendable = if again { self.clock } else { self.oldest_probe()? + check.timeout };
             let free =
                 self.lease.filter(|lease| lease.holder != worker).map_or(Instant::ZERO, |lease| lease.until);
             Some(sendable.max(free))
@@ -306,12 +303,12 @@ impl Pool {
             Event::LeaseTaken { until } => self.lease = Some(Lease { holder: entry.by, until }),
             Event::ProbeSent { token, probe } => {
                 let slot = self.roster.slot_mut(token);
-                if slot.probe.replace(Probe { number: probe, sent: self.clock }).is_none() {
-                    if self.probes_out == 0 {
-                        self.oldest_probe = self.clock;
-                    }
+                let sent = Probe { number: probe, sent: self.clock };
+                if slot.probe.replace(sent).is_none() {
                     self.probes_out += 1;
                 }
+                self.probes.push_back((token, sent));
+                self.drop_answered_probes();
                 self.next_probe = probe + 1;
             }
             Event::ProbePassed { token, probe, successes }
@@ -327,7 +324,23 @@ impl Pool {
         let slot = self.roster.slot_mut(token);
         if slot.probe.take_if(|out| probe.is_none_or(|number| number == out.number)).is_some() {
             self.probes_out -= 1;
+            self.drop_answered_probes();
         }
+    }
+
+    /// Amortised O(1): a probe is sent once and dropped once.
+    fn drop_answered_probes(&mut self) {
+        let is_out = |&(token, probe): &(TokenId, Probe)| {
+            self.roster.slot(token).is_some_and(|slot| slot.probe == Some(probe))
+        };
+        while self.probes.front().is_some_and(|first| !is_out(first)) {
+            self.probes.pop_front();
+        }
+    }
+
+    /// When the probe that has been out longest was sent; `None` if none is out.
+    pub(crate) fn oldest_probe(&self) -> Option<Instant> {
+        self.probes.front().map(|(_, probe)| probe.sent)
     }
 
     fn configure(&mut self, Configured { config, reset }: &Configured) {
@@ -345,6 +358,7 @@ impl Pool {
         }
         let out = self.roster.unavailable().filter(|(_, slot)| slot.probe.is_some()).count();
         self.probes_out = u32::try_from(out).unwrap_or(u32::MAX);
+        self.drop_answered_probes();
     }
 
     /// The slot of a token that is configured and available.
