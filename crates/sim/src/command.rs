@@ -1,0 +1,71 @@
+//! What the workers of a world are told to do, in names that hold for every protocol.
+
+use core::fmt;
+
+/// A token of a world, by its place in the alphabet.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Token(pub u8);
+
+impl Token {
+    /// The first `count` tokens; at most 26.
+    pub fn first(count: u8) -> Vec<Self> {
+        (0..count.min(26)).map(Self).collect()
+    }
+}
+
+/// Its label: `a`, `b`, `c`.
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", char::from(b'a' + self.0 % 26))
+    }
+}
+
+/// One command of a worker's program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A request that used the token was answered with this status.
+    Outcome(Token, u16),
+    /// A request draws a token.
+    Select,
+    /// The time of a tick has come.
+    Tick,
+    /// The oldest probe that this worker has out for the token is answered with this status. If it has none, nothing.
+    ProbeAnswered(Token, u16),
+    /// A configuration with these tokens is loaded.
+    Reconfigure(Vec<Token>),
+    /// The worker starts (again), with the configuration that the world began with.
+    Start,
+}
+
+impl Command {
+    /// Whether it is the failure of a request that used `token`.
+    pub fn fails(&self, token: Token) -> bool {
+        matches!(*self, Self::Outcome(used, status) if used == token && is_failure(status))
+    }
+}
+
+/// Whether a request that was answered `status` failed. Worlds use the default patterns.
+pub(crate) fn is_failure(status: u16) -> bool {
+    (400..600).contains(&status)
+}
+
+/// Whether `status` is a success.
+pub(crate) fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outcome(token, status) => write!(f, "{status} for {token}"),
+            Self::Select => f.write_str("select"),
+            Self::Tick => f.write_str("tick"),
+            Self::ProbeAnswered(token, status) => write!(f, "probe of {token} answers {status}"),
+            Self::Reconfigure(tokens) => {
+                f.write_str("reconfigure to")?;
+                tokens.iter().try_for_each(|token| write!(f, " {token}"))
+            }
+            Self::Start => f.write_str("start"),
+        }
+    }
+}

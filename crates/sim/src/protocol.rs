@@ -1,0 +1,153 @@
+//! What a way of sharing state must offer to be explored, and what it tells the checkers.
+
+use std::rc::Rc;
+
+use crate::audit::Audit;
+use crate::command::{Command, Token};
+use crate::key::Key;
+use crate::setting::Setting;
+use crate::view::View;
+
+/// Workers, and the state they share, at one point of a schedule.
+///
+/// It is told which worker makes which [`Move`], and is otherwise still.
+pub trait Protocol: Clone {
+    /// Everything founded, every worker started, nothing done yet.
+    fn new(setting: &Setting) -> Self;
+
+    /// The moves that are open to a living worker, whose next command is `next`, in a fixed order.
+    fn moves(&self, worker: usize, next: Option<&Command>) -> Vec<Move>;
+
+    /// Makes one of those moves. `making` hears what it was and what it led to.
+    fn make(&mut self, setting: &Setting, worker: usize, made: Move, making: &mut Making<'_>);
+
+    /// Whether a worker has begun a command and not ended it.
+    fn is_busy(&self, worker: usize) -> bool;
+
+    /// The state that the workers share, as a newcomer would see it.
+    fn view(&self) -> Rc<View>;
+
+    /// What a worker takes the state to be, if it has a fold of its own.
+    fn fold(&self, worker: usize) -> Option<View>;
+
+    /// Tells everything that the future depends on, but for what the world itself and the checkers know.
+    fn key(&self, audit: &Audit, key: &mut Key);
+}
+
+/// The kinds of small steps that a worker can take.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Move {
+    /// It takes its next command up.
+    Begin,
+    /// It goes on with the command it is at.
+    GoOn,
+    /// It reads what the others have done meanwhile.
+    Read,
+    /// The reply on its way to it is lost.
+    Lose,
+}
+
+/// One move being made: what the protocol is given, and what it gives back.
+#[derive(Debug)]
+pub struct Making<'a> {
+    /// The world's clock, in milliseconds.
+    pub now: u64,
+    /// The command that is begun, if the move is [`Move::Begin`].
+    pub next: Option<&'a Command>,
+    /// What the checkers should know.
+    pub facts: Vec<Fact>,
+    telling: bool,
+    told: String,
+}
+
+impl<'a> Making<'a> {
+    pub(crate) fn new(now: u64, next: Option<&'a Command>, telling: bool) -> Self {
+        Self { now, next, facts: Vec::new(), telling, told: String::new() }
+    }
+
+    /// Says in words what the move is, if anyone listens.
+    pub fn say(&mut self, words: impl FnOnce() -> String) {
+        if self.telling {
+            if !self.told.is_empty() {
+                self.told.push_str("; ");
+            }
+            self.told.push_str(&words());
+        }
+    }
+
+    pub(crate) fn told(self) -> String {
+        self.told
+    }
+}
+
+/// Something that a checker needs to know of a move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A selection drew this.
+    Drew(Option<Token>),
+    /// A configuration with these tokens is in force now.
+    Configured(Vec<Token>),
+    /// An append was accepted.
+    Appended {
+        /// Its version.
+        version: u64,
+        /// The version of the fold that it was decided on.
+        decided_on: u64,
+        /// Its time.
+        at: u64,
+        /// Whose it is: the number of the worker in the log.
+        by: u64,
+        /// What the worker was told to do.
+        command: Command,
+        /// Which probe was answered, if one was.
+        probe: Option<u64>,
+        /// What it says.
+        deeds: Vec<Deed>,
+    },
+    /// A command changed nothing.
+    Idle {
+        /// The version of the fold on which it did not.
+        version: u64,
+        /// When.
+        at: u64,
+        /// The number of the worker in the log.
+        by: u64,
+        /// What the worker was told to do.
+        command: Command,
+        /// Which probe was answered, if one was.
+        probe: Option<u64>,
+    },
+    /// A worker's fold is at this version now, and looks like this.
+    Folded(u64, View),
+    /// An append was refused.
+    Conflict,
+    /// A request drew an unavailable token.
+    Fallback,
+}
+
+/// An event of a log, in names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// These tokens are configured.
+    Configured(Vec<Token>),
+    /// A failure was counted; the count afterwards.
+    Failed(Token, u32),
+    /// The failure that took the token out; the count it made.
+    Removed(Token, u32),
+    /// Nothing is available any more.
+    NoneAvailable,
+    /// The failure count is zero again.
+    Succeeded(Token),
+    /// Back after its cooldown.
+    CooledDown(Token),
+    /// Back after this probe.
+    Healthy(Token, u64),
+    /// The lease is taken, up to this moment.
+    LeaseTaken(u64),
+    /// A probe was sent, with this number.
+    ProbeSent(Token, u64),
+    /// A probe succeeded: its number and the successes afterwards.
+    ProbePassed(Token, u64, u32),
+    /// A probe failed: its number and the successes afterwards.
+    ProbeFailed(Token, u64, u32),
+}

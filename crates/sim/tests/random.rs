@@ -1,0 +1,89 @@
+//! Schedules from seeds: ours holds in a fixed number of random worlds with faults, the canary's defects are found and
+//! made short, and one seed gives one run.
+
+use firedrill_sim::explore::{Sometimes, exhaust};
+use firedrill_sim::random::{run, runs, setting, shrink};
+use firedrill_sim::{Command, Property, Protocol, Setting, Token, World, log, reference};
+
+const A: Token = Token(0);
+const WORLDS: u64 = if cfg!(debug_assertions) { 2_000 } else { 100_000 };
+
+#[test]
+fn ours_holds_in_random_worlds() {
+    let mut met = Sometimes::default();
+    for seed in 0..WORLDS {
+        let setting = setting(seed);
+        let ran = runs::<log::Shared>(&setting, [seed, seed + WORLDS]);
+        if let Some((run, found)) = ran.found {
+            let least = shrink::<log::Shared>(&setting, &found);
+            let told = World::<log::Shared>::tell(&least.setting, &least.found.schedule);
+            panic!("world {seed}, seed {run}, {:?}:\n{told}", least.setting);
+        }
+        met.add(&ran.met);
+    }
+    assert_eq!(met.never(), Vec::<&str>::new(), "the runs prove nothing without: {met}");
+    println!("{} runs: {met}", 2 * WORLDS);
+}
+
+#[track_caller]
+fn check_twice<P: Protocol>(setting: &Setting, seed: u64) {
+    let ((first, one), (second, two)) = (run::<P>(setting, seed), run::<P>(setting, seed));
+    assert_eq!(first, second, "seed {seed}");
+    assert_eq!((one.key(), one.view()), (two.key(), two.view()), "seed {seed}");
+}
+
+#[test]
+fn one_seed_gives_one_run() {
+    for seed in 0..50 {
+        check_twice::<log::Shared>(&setting(seed), seed);
+        check_twice::<reference::Shared>(&setting(seed), seed);
+    }
+    // The same on every machine and in every release: a seed in a report stays good.
+    let (schedule, _) = run::<log::Shared>(&setting(7), 7);
+    let steps: Vec<String> = schedule.iter().take(12).map(ToString::to_string).collect();
+    insta::assert_snapshot!(steps.join(", "));
+}
+
+#[test]
+fn random_worlds_break_the_canary() {
+    for property in [
+        Property::OneList,
+        Property::DrawsSomething,
+        Property::ThresholdHolds,
+        Property::StartKeeps,
+        Property::DroppedStaysOut,
+        Property::NothingLost,
+    ] {
+        let breaks = |seed: &u64| {
+            let watched = Setting { watch: vec![property], ..setting(*seed) };
+            runs::<reference::Shared>(&watched, [*seed]).found.is_some()
+        };
+        assert!((0..500).any(|seed| breaks(&seed)), "no world of 500 breaks `{property}`");
+    }
+}
+
+#[test]
+fn what_a_seed_finds_in_the_canary_is_made_short() {
+    let fails = || Command::Outcome(A, 429);
+    let programs = vec![
+        vec![Command::Select, fails(), Command::Tick, Command::Outcome(A, 200)],
+        vec![Command::Outcome(Token(1), 429), fails(), Command::Select],
+        vec![Command::Tick, Command::Select, fails()],
+    ];
+    let watch = vec![Property::ThresholdHolds];
+    let setting = Setting { failure_threshold: 2, watch, ..Setting::new(2, programs) };
+    let (seed, found) = runs::<reference::Shared>(&setting, 0..10_000).found.expect("a defect is found");
+    let least = shrink::<reference::Shared>(&setting, &found);
+    assert_eq!(least.found.violation.property, Property::ThresholdHolds);
+    let told = World::<reference::Shared>::tell(&least.setting, &least.found.schedule);
+    insta::assert_snapshot!(format!("seed {seed}: {} steps\n{told}", found.schedule.len()));
+}
+
+#[test]
+fn a_log_that_accepts_what_is_stale_is_found_out() {
+    let programs = vec![vec![Command::Outcome(A, 429)], vec![Command::Outcome(A, 429)]];
+    let setting = Setting::new(1, programs);
+    let found = exhaust::<log::Careless>(&setting).found.expect("it is found out");
+    assert_eq!(found.violation.property, Property::NothingStale);
+    insta::assert_snapshot!(World::<log::Careless>::tell(&setting, &found.schedule));
+}
