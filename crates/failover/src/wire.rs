@@ -2,7 +2,10 @@
 //!
 //! The first line names the format's version and the pool. Tokens are named by their labels; what a label stands for
 //! changes with every `configured` event, so a log is read from its start, and a [`Reader`] folds it while it reads:
-//! a line that does not follow from the lines before it is refused, with its place.
+//! a line that does not follow from the lines before it is refused, with its place. A log whose header has a `check` has
+//! one in every line.
+
+mod check;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -22,12 +25,15 @@ use crate::roster::TokenId;
 use crate::status::{Answer, Status};
 use crate::time::Instant;
 
+use self::check::Check;
+pub use self::check::with_check;
+
 /// The version of the format that this crate writes, and the only one that it reads.
 pub const FORMAT: u64 = 1;
 
 /// The first line of a log of the pool with this fingerprint, without the line's end.
 pub fn header(pool: Fingerprint) -> String {
-    to_json(&HeaderLine { firedrill_log: FORMAT, pool })
+    to_json(&HeaderLine { firedrill_log: FORMAT, pool, check: None })
 }
 
 /// An append as a line, without the line's end. `before` is the pool that it was, or is about to be, applied to.
@@ -37,7 +43,7 @@ pub fn header(pool: Fingerprint) -> String {
 pub fn line(before: &Pool, entry: &Entry) -> String {
     let events = entry.events.iter().map(|event| event_line(before, event)).collect();
     let Entry { version, at, by, proposal, .. } = *entry;
-    to_json(&EntryLine::<EventLine<'_>> { version, at, by, proposal, events })
+    to_json(&EntryLine::<'_, EventLine<'_>> { version, at, by, proposal, events, check: None })
 }
 
 fn to_json(value: &impl Serialize) -> String {
@@ -48,6 +54,8 @@ fn to_json(value: &impl Serialize) -> String {
 #[derive(Clone, Debug, Default)]
 pub struct Reader {
     header: Option<Fingerprint>,
+    /// Whether the header has a check: then every line has.
+    checked: bool,
     pool: Option<Pool>,
     labels: BTreeMap<Box<str>, TokenId>,
 }
@@ -64,10 +72,14 @@ impl Reader {
     /// What is wrong with the line and where. The reader is good for no further line.
     pub fn read(&mut self, line: &str) -> Result<Option<Entry>, WireError> {
         if self.header.is_none() {
-            self.header = Some(read_header(line)?);
+            let HeaderLine { pool, check, .. } = read_header(line)?;
+            self.checked = check.is_some();
+            self.verify(line, check.as_ref())?;
+            self.header = Some(pool);
             return Ok(None);
         }
-        let parsed: EntryLine<&RawValue> = parse(line)?;
+        let parsed: EntryLine<'_, &RawValue> = parse(line)?;
+        self.verify(line, parsed.check.as_ref())?;
         let columns: Vec<usize> = parsed.events.iter().map(|event| column_of(line, event.get())).collect();
         let place = |event: usize| columns.get(event).copied().unwrap_or(1);
         let mut events = Vec::with_capacity(parsed.events.len());
@@ -94,6 +106,15 @@ impl Reader {
     /// The fold of what was read; `None` before the first append.
     pub fn pool(&self) -> Option<&Pool> {
         self.pool.as_ref()
+    }
+
+    fn verify(&self, line: &str, check: Option<&Cow<'_, str>>) -> Result<(), WireError> {
+        let wrong = |at: usize| WireError { column: at + 1, fault: WireFault::Check };
+        match check {
+            Some(_) => check::verify(line).map_err(wrong),
+            None if self.checked => Err(wrong(line.len())),
+            None => Ok(()),
+        }
     }
 
     fn fold(&mut self, entry: &Entry) -> Result<(), (usize, Contradiction)> {
@@ -172,6 +193,10 @@ pub enum WireFault {
     /// The line ends too early. Remedy: it was torn; take it off, what stands before it is whole.
     #[error("the line ends too early")]
     Torn,
+    /// The line's check is wrong, or missing in a log that has one in every line. Remedy: it was damaged or edited; what
+    /// stands before it is whole, the rest is to be had from its source again.
+    #[error("this line is not what was written: its `check` is wrong or missing")]
+    Check,
     /// The first line is no header.
     #[error("expected the header of a log, such as `{{\"firedrill_log\":1,\"pool\":\"…\"}}`")]
     NoHeader,
@@ -189,7 +214,7 @@ pub enum WireFault {
     Contradiction(Contradiction),
 }
 
-fn read_header(line: &str) -> Result<Fingerprint, WireError> {
+fn read_header(line: &str) -> Result<HeaderLine<'_>, WireError> {
     #[derive(Deserialize)]
     struct Format {
         firedrill_log: u64,
@@ -205,7 +230,7 @@ fn read_header(line: &str) -> Result<Fingerprint, WireError> {
     if firedrill_log != FORMAT {
         return Err(WireError { column: 1, fault: WireFault::Format(firedrill_log) });
     }
-    parse::<HeaderLine>(line).map(|header| header.pool)
+    parse(line)
 }
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, WireError> {
@@ -228,19 +253,23 @@ fn column_of(line: &str, part: &str) -> usize {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct HeaderLine {
+struct HeaderLine<'a> {
     firedrill_log: u64,
     pool: Fingerprint,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    check: Check<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EntryLine<E> {
+struct EntryLine<'a, E> {
     version: Version,
     at: Instant,
     by: WorkerId,
     proposal: u64,
     events: Vec<E>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    check: Check<'a>,
 }
 
 #[derive(Serialize, Deserialize)]

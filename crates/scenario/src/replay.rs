@@ -251,7 +251,7 @@ impl<R: BufRead> Replay<R> {
                 Problem::new(fault.to_string()).hint("a newer firedrill wrote it, and reads it")
             }
             WireFault::NoHeader | WireFault::Format(_) => Problem::new(fault.to_string()).hint(WHENCE),
-            WireFault::UnknownToken(_) => Problem::new(fault.to_string()).hint(remedy()),
+            WireFault::UnknownToken(_) | WireFault::Check => Problem::new(fault.to_string()).hint(remedy()),
             WireFault::Config(_) => {
                 Problem::new(format!("this cannot be configured: {fault}")).hint(remedy())
             }
@@ -311,6 +311,8 @@ const WHENCE: &str = "`firedrill run --log DIR` writes logs";
 
 #[cfg(test)]
 mod tests {
+    use firedrill_failover::wire::with_check;
+
     use super::*;
     use crate::{History, Scenario, run_on_engine};
 
@@ -389,6 +391,26 @@ steps: [request: { draws: sk-a }, advance: 10s]
             assert_eq!(problem.is_none(), at_an_end, "cut at {cut}");
             assert!(version == whole || at_an_end && version == whole + 1, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_log_with_checks_is_told_as_one_without_and_every_check_counts() {
+        let plain = log();
+        let checked: Vec<String> = plain.iter().map(|line| with_check(line)).collect();
+        let told = |lines: &[String]| replay(lines.join("\n").as_bytes(), Until::End);
+        assert_eq!(told(&checked), told(&plain));
+        let wrong = |index: usize, line: String| {
+            let mut lines = checked.clone();
+            lines[index] = line;
+            let (_, version, problem) = told(&lines);
+            (version, problem.unwrap_or_default())
+        };
+        let is = "this line is not what was written: its `check` is wrong or missing";
+        let whole = "(everything up to version 1 is whole)";
+        let (edited, edited_at) = (checked[2].replace("429", "500"), plain[2].len() + 10);
+        assert_eq!(wrong(2, edited), (1, format!("log:3:{edited_at}: {is} {whole}")));
+        let bare_at = plain[2].len() + 1;
+        assert_eq!(wrong(2, plain[2].clone()), (1, format!("log:3:{bare_at}: {is} {whole}")));
     }
 
     #[test]
