@@ -31,6 +31,9 @@ pub use self::check::with_check;
 /// The version of the format that this crate writes, and the only one that it reads.
 pub const FORMAT: u64 = 1;
 
+/// A longer line than this is no append, in bytes: 16 MiB.
+pub const LONGEST_LINE: usize = 16 << 20;
+
 /// The first line of a log of the pool with this fingerprint, without the line's end.
 pub fn header(pool: Fingerprint) -> String {
     to_json(&HeaderLine { firedrill_log: FORMAT, pool, check: None })

@@ -3,6 +3,7 @@
 //! break their promise stand by, and must be found out.
 
 mod model;
+mod shown;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use firedrill_failover::{
 };
 
 use model::{Model, Pattern, Rules};
+use shown::shown;
 
 const COOLDOWN: u64 = 100;
 
@@ -332,18 +334,6 @@ fn command(order: &Order, pool: &Pool) -> (u64, Option<Command>) {
         Tick(at) => (at, Some(Command::Tick)),
         Load(ref load) => (0, Some(Command::Reconfigure(load.1.clone()))),
     }
-}
-
-/// The engine's state in the words of [`Model::shown`].
-fn shown(pool: &Pool) -> String {
-    let show = |id: TokenId| {
-        let token = pool.token(id).expect("a listed token is configured");
-        let since = token.unavailable_since.map_or("-".into(), |since| since.as_millis().to_string());
-        format!("{} {} {} {since}", token.label, token.failures, token.successes)
-    };
-    let available: Vec<String> = pool.available().map(show).collect();
-    let unavailable: Vec<String> = pool.unavailable().map(show).collect();
-    format!("[{}] [{}]", available.join(", "), unavailable.join(", "))
 }
 
 #[track_caller]

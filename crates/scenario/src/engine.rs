@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use firedrill_failover::{
-    Answer, Append, Appended, Attempt, Command, Config, Duration, Entry, Event, Failover, Instant, Log,
-    MemoryLog, Pool, Random, Refused, Selection, Status, TokenId, Worker, WorkerId, wire,
+    Answer, Attempt, Command, Config, Duration, Entry, Event, Failover, Instant, Log, MemoryLog, Pool,
+    Random, Selection, Status, TokenId, Worker, WorkerId, wire,
 };
 
 use crate::check::fingerprint;
@@ -387,37 +387,21 @@ impl EngineTarget {
     fn perform_at_once(&mut self, mut commands: VecDeque<(usize, Command)>) {
         while !commands.is_empty() {
             let mut later = VecDeque::new();
-            let mut in_flight: Vec<(usize, Append)> = Vec::new();
+            let mut proposed = Vec::new();
             for (member, command) in commands {
-                if in_flight.iter().any(|(busy, _)| *busy == member) {
+                let Member { worker, made, .. } = &mut self.members[member];
+                if worker.is_waiting() {
                     later.push_back((member, command));
-                } else {
-                    let Member { worker, made, .. } = &mut self.members[member];
-                    let append = worker.propose(self.time.since(*made), command);
-                    in_flight.extend(append.map(|append| (member, append)));
+                } else if worker.propose(self.time.since(*made), command).is_some() {
+                    proposed.push(member);
                 }
             }
-            for (member, append) in in_flight {
-                let entry = self.deliver(member, append);
+            for member in proposed {
+                let Ok(entry) = self.members[member].worker.resume(&mut self.log);
                 self.settle(member, entry);
             }
             self.catch_up();
             commands = later;
-        }
-    }
-
-    fn deliver(&mut self, member: usize, mut append: Append) -> Option<Entry> {
-        loop {
-            let worker = &mut self.members[member].worker;
-            let Ok(appended) = self.log.append(&append);
-            match appended {
-                Appended::Accepted => return Some(worker.accepted()),
-                Appended::Refused(newer) => match worker.refused(&newer) {
-                    Refused::Again(again) => append = again,
-                    Refused::NothingLeft => return None,
-                    Refused::WasAccepted(entry) => return Some(entry),
-                },
-            }
         }
     }
 }

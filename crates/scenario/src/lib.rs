@@ -46,7 +46,7 @@ pub use engine::EngineTarget;
 pub use find::find;
 pub use judge::Mismatch;
 pub use provider::{FailoverBlock, OnReloadWord, ProviderBlock, RetryBlock};
-pub use replay::{Damage, LONGEST_LINE, Replay, Replayed, ReplayedEvent, Until};
+pub use replay::{Replay, Replayed, ReplayedEvent, Until};
 pub use run::{Failure, Run, Skipped, Verdict, run, run_on_engine};
 pub use scalar::{Pattern, ProbeStatus, Span, StatusCode};
 pub use scenario::{Action, Expectation, Probes, Scenario, Step, StepKind, TokenList, Upstream};

@@ -5,15 +5,12 @@
 
 use std::io::{BufRead, Read};
 
-use firedrill_failover::wire::{FORMAT, Reader, WireError, WireFault};
+use firedrill_failover::wire::{FORMAT, LONGEST_LINE, Reader, WireError, WireFault};
 use firedrill_failover::{Contradiction, Entry, Event, Fingerprint, Instant, Pool, Version, WorkerId};
-use firedrill_yaml::{Place, Problem, Source};
+use firedrill_yaml::{Damage, Place, Problem, Source};
 use serde::de::IgnoredAny;
 
 use crate::target::PoolState;
-
-/// A longer line than this is no append, in bytes: 16 MiB.
-pub const LONGEST_LINE: usize = 16 << 20;
 
 /// Up to where a log is told.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -64,22 +61,6 @@ pub struct ReplayedEvent {
     pub token: Option<String>,
     /// What happened, as a sentence.
     pub sentence: String,
-}
-
-/// Where a log goes wrong.
-#[derive(Clone, Debug)]
-pub struct Damage {
-    /// What is wrong.
-    pub problem: Problem,
-    /// The line it is about.
-    pub excerpt: Option<Source>,
-}
-
-impl Damage {
-    /// The problem with the line under it; see [`Problem::render`].
-    pub fn render(&self, color: bool) -> String {
-        self.problem.render(self.excerpt.as_ref(), color)
-    }
 }
 
 /// A line, and whether it is the last.

@@ -16,16 +16,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use firedrill_failover::{Append, Appended, Entry, Fingerprint, Version};
+use firedrill_yaml::Damage;
 use tokio::sync::oneshot;
 
-use crate::damage::Damage;
 use crate::entries::{Entries, Judged};
 use crate::store::{Store, StoreError};
 use disk::Disk;
 use writer::{Job, Writer};
-
-/// A longer line than this is no append, in bytes: 16 MiB. `firedrill replay` reads no longer one.
-pub const LONGEST_LINE: usize = 16 << 20;
 
 /// When what was written is made to reach the disk. Whatever is chosen, an append is answered only after it is in the
 /// file, so that no `kill -9` of this process loses one that was accepted; the choice is about the machine going down.

@@ -36,14 +36,12 @@
 
 #![forbid(unsafe_code)]
 
-mod damage;
 mod entries;
 mod file;
 mod fold;
 mod memory;
 mod store;
 
-pub use damage::Damage;
-pub use file::{FileStore, Fsync, LONGEST_LINE, Opened};
+pub use file::{FileStore, Fsync, Opened};
 pub use memory::MemoryStore;
 pub use store::{Store, StoreError};

@@ -4,8 +4,7 @@ use std::future::Future;
 use std::io;
 
 use firedrill_failover::{Append, Appended, Contradiction, Entry, Version};
-
-use crate::damage::Damage;
+use firedrill_yaml::Damage;
 
 /// Where a log is kept, for workers that share it and nothing else.
 ///

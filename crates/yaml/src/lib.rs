@@ -41,6 +41,7 @@
 #![forbid(unsafe_code)]
 
 mod custom;
+mod damage;
 mod entries;
 mod guard;
 mod hint;
@@ -58,6 +59,7 @@ mod whole;
 mod wording;
 
 pub use custom::{custom, custom_at, unknown_key};
+pub use damage::Damage;
 pub use entries::Entries;
 pub use hint::closest;
 pub use place::Place;

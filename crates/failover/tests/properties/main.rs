@@ -5,6 +5,8 @@
 mod model;
 mod run;
 mod selecting;
+#[path = "../shown/mod.rs"]
+mod shown;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;

@@ -13,6 +13,7 @@ use proptest::sample::{select, subsequence};
 use serde_json::json;
 
 use crate::model::{Model, Mutation, Pattern, Rules};
+use crate::shown::shown;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 /// What is usual stands here more often.
@@ -407,16 +408,4 @@ impl Pair {
         }
         Ok(())
     }
-}
-
-/// The engine's state in the words of [`Model::shown`].
-pub(crate) fn shown(pool: &Pool) -> String {
-    let show = |id: TokenId| {
-        let token = pool.token(id).expect("a listed token is configured");
-        let since = token.unavailable_since.map_or("-".into(), |since| since.as_millis().to_string());
-        format!("{} {} {} {since}", token.label, token.failures, token.successes)
-    };
-    let available: Vec<String> = pool.available().map(show).collect();
-    let unavailable: Vec<String> = pool.unavailable().map(show).collect();
-    format!("[{}] [{}]", available.join(", "), unavailable.join(", "))
 }

@@ -94,7 +94,7 @@ fn each_policy_syncs_when_it_says() {
 #[test]
 fn an_append_longer_than_a_line_may_be_is_refused_and_the_store_goes_on() {
     let (store, _) = Platter::whole().started(NONE, Fsync::Never);
-    let label = "x".repeat(super::LONGEST_LINE);
+    let label = "x".repeat(firedrill_failover::wire::LONGEST_LINE);
     let config = config(vec![Token { label: label.into(), fingerprint: Fingerprint::new(1) }]);
     let mut worker = Worker::new(WorkerId::new(9), Instant::ZERO, &config);
     let founding = worker.propose(Uptime::ZERO, Command::Join(config)).expect("founds");

@@ -4,12 +4,11 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use firedrill_failover::wire::{self, Reader, WireError, WireFault};
+use firedrill_failover::wire::{self, LONGEST_LINE, Reader, WireError, WireFault};
 use firedrill_failover::{Entry, Fingerprint, Version};
-use firedrill_yaml::{Place, Problem, Source};
+use firedrill_yaml::{Damage, Place, Problem, Source};
 
-use super::{Fsync, LONGEST_LINE};
-use crate::damage::Damage;
+use super::Fsync;
 use crate::store::StoreError;
 
 /// What was found in the file.

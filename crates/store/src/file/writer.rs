@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use firedrill_failover::wire::with_check;
+use firedrill_failover::wire::{LONGEST_LINE, with_check};
 use firedrill_failover::{Append, Appended, Entry};
 use tokio::sync::oneshot;
 
 use super::disk::Disk;
-use super::{Fsync, LONGEST_LINE, Shared};
+use super::{Fsync, Shared};
 use crate::entries::Judged;
 use crate::fold::Fold;
 use crate::store::StoreError;

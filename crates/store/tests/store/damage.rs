@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use firedrill_failover::wire::Reader;
 use firedrill_failover::{Entry, Fingerprint, Version};
-use firedrill_store::{Damage, FileStore, Fsync, Opened, Store, StoreError};
+use firedrill_store::{FileStore, Fsync, Opened, Store, StoreError};
+use firedrill_yaml::Damage;
 use tempfile::TempDir;
 
 use crate::block_on::block_on;

@@ -1,11 +1,10 @@
-//! Where the file of a log goes wrong, for people.
+//! A problem of a file that is too long to be a [`Source`]: it carries the one line that it is about.
 
 use std::fmt;
 
-use firedrill_yaml::{Problem, Source};
+use crate::{Problem, Source};
 
-/// Damage in the file of a log: an error where it stands in [`crate::StoreError`], a warning where it stands in
-/// [`crate::Opened`].
+/// Where a long file, such as a log, goes wrong.
 #[derive(Clone, Debug)]
 pub struct Damage {
     /// What is wrong, with the file, the line and the column.
