@@ -15,7 +15,7 @@ use firedrill_benches::{
 };
 use firedrill_failover::{
     Answer, Append, Appended, Attempt, Command, Config, Duration, Entry, Event, Failover, FailoverSettings,
-    Instant, Log, Pool, Random, Status, TokenId, Version, Worker,
+    Head, Instant, Log, Newer, Pool, Random, Status, TokenId, Worker,
 };
 
 fn main() {
@@ -258,7 +258,7 @@ impl Log for Forgetful {
         Ok(Appended::Accepted)
     }
 
-    fn read(&self, _: Version) -> Result<Vec<Entry>, Infallible> {
-        Ok(Vec::new())
+    fn read(&self, _: Head) -> Result<Newer, Infallible> {
+        Ok(Newer::here(Vec::new()))
     }
 }

@@ -36,12 +36,12 @@
 
 #![forbid(unsafe_code)]
 
-mod entries;
 mod file;
-mod fold;
+mod known;
 mod memory;
 mod store;
 
 pub use file::{FileStore, Fsync, Opened};
+pub use known::KEPT;
 pub use memory::MemoryStore;
 pub use store::{Store, StoreError};
