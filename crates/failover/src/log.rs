@@ -125,12 +125,12 @@ impl MemoryLog {
         Version::new(self.0.len() as u64)
     }
 
-    /// What is newer than `head`.
-    fn after(&self, head: Head) -> Newer {
-        let heard = usize::try_from(head.version.appends()).unwrap_or(usize::MAX);
+    /// What is newer than `after`.
+    fn newer(&self, after: Head) -> Newer {
+        let heard = usize::try_from(after.version.appends()).unwrap_or(usize::MAX);
         let known = match heard.checked_sub(1) {
-            None => head == Head::EMPTY,
-            Some(last) => self.0.get(last).is_some_and(|entry| entry.head() == head),
+            None => after == Head::EMPTY,
+            Some(last) => self.0.get(last).is_some_and(|entry| entry.head() == after),
         };
         if known {
             Newer::here(self.0.get(heard..).unwrap_or_default().to_vec())
@@ -150,7 +150,7 @@ impl Log for MemoryLog {
     fn append(&mut self, append: &Append) -> Result<Appended, Infallible> {
         let expected = append.expected.version;
         assert!(expected <= self.version(), "broken invariant: the append was decided on another log");
-        let newer = self.after(append.expected);
+        let newer = self.newer(append.expected);
         let entry = append.clone().into_entry();
         if newer.is_empty() {
             self.0.push(entry);
@@ -161,6 +161,6 @@ impl Log for MemoryLog {
     }
 
     fn read(&self, after: Head) -> Result<Newer, Infallible> {
-        Ok(self.after(after))
+        Ok(self.newer(after))
     }
 }

@@ -230,6 +230,11 @@ impl Worker {
         self.hear(newer);
     }
 
+    /// The append in flight is refused for good: nothing is in flight any more. Gives its commands, which are not done.
+    pub fn withdraw(&mut self) -> Vec<Command> {
+        self.in_flight.take().map_or_else(Vec::new, |in_flight| in_flight.commands)
+    }
+
     /// The log is behind this worker: it was wiped or cut, and `over` is left of it. Gives the proposal to found it anew
     /// from this worker's fold, which is in flight from now on; an append that was in flight is so no longer, and its
     /// commands are to be proposed again. `uptime` as for [`Worker::propose`].
@@ -237,7 +242,7 @@ impl Worker {
     /// The answer comes by [`Worker::founded`], or by [`Worker::refused`] if another worker was first.
     pub fn found_anew(&mut self, uptime: Duration, over: Head) -> Founding {
         self.clock.observe(uptime);
-        let commands = self.in_flight.take().map_or_else(Vec::new, |in_flight| in_flight.commands);
+        let commands = self.withdraw();
         self.proposals += 1;
         let fold = self.fold.founded_anew(self.clock.reading(), self.id, self.proposals);
         let founding = Founding { over, fold: Arc::new(fold) };

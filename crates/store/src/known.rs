@@ -160,17 +160,17 @@ impl Held {
         Ok(())
     }
 
-    /// Begins the log anew, if what is left of it is what the proposal says.
-    pub(crate) fn found(&mut self, founding: &Founding) -> Result<Judged, StoreError> {
+    /// What is to be done with a proposal to found the log anew: it is next if what is left of the log is what it says.
+    pub(crate) fn judge_founding(&self, founding: &Founding) -> Judged {
         let Founding { over, fold } = founding;
         if self.head() == *over {
-            return Ok(Judged::Next);
+            return Judged::Next;
         }
-        Ok(match self.newer(fold.head()) {
+        match self.newer(fold.head()) {
             Ok(Newer { start: Start::Here, .. }) => Judged::Known,
             // Also a log that is not as far, for another worker founded it anew that had heard less.
             _ => Judged::Stale(self.whole()),
-        })
+        }
     }
 }
 

@@ -137,3 +137,26 @@ impl StoreError {
         Self::File { file: file.to_owned(), doing, why }
     }
 }
+
+/// A store that is shared is one.
+impl<S: Store> Store for Arc<S> {
+    fn append(&self, append: &Append) -> impl Future<Output = Result<Appended, StoreError>> + Send {
+        (**self).append(append)
+    }
+
+    fn read(&self, after: Head) -> impl Future<Output = Result<Newer, StoreError>> + Send {
+        (**self).read(after)
+    }
+
+    fn tail(&self, after: Head) -> impl Future<Output = Result<Newer, StoreError>> + Send {
+        (**self).tail(after)
+    }
+
+    fn snapshot(&self) -> impl Future<Output = Result<Option<Arc<Fold>>, StoreError>> + Send {
+        (**self).snapshot()
+    }
+
+    fn found(&self, founding: &Founding) -> impl Future<Output = Result<Appended, StoreError>> + Send {
+        (**self).found(founding)
+    }
+}

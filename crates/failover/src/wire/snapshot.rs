@@ -1,7 +1,7 @@
 //! A fold as a line: what stands in a log in place of the appends that led to it.
 
 use alloc::borrow::Cow;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -160,10 +160,10 @@ impl SnapshotLine<'_> {
         }
         let numbers = here().filter_map(|(_, held)| out(held)).map(|(number, _)| number);
         let probes_out = numbers.clone().count();
-        let distinct: BTreeMap<u64, ()> = numbers.map(|number| (number, ())).collect();
+        let distinct: BTreeSet<u64> = numbers.collect();
         if first_probe == 0
             || distinct.len() < probes_out
-            || distinct.keys().any(|number| *number >= next_probe)
+            || distinct.iter().any(|number| *number >= next_probe)
         {
             return Err(wrong("its probes are not numbered as they were sent"));
         }
