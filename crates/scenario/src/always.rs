@@ -1,12 +1,11 @@
 //! What holds at every version of a log: the sentences of `always`, and their checkers.
 //!
 //! **Architecture invariant:** a checker shares no code with what it checks. It reads the log as text, the way that
-//! anybody could, and keeps its own simple account; of the engine it uses nothing.
+//! anybody could, and keeps its own simple account (`account.rs`); of the engine it uses nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use serde_json::Value;
-
+use crate::account::Account;
 use crate::target::PoolState;
 
 /// A property of every version of a log.
@@ -89,143 +88,7 @@ impl Invariant {
     pub fn check_log(self, wire: &[String]) -> Result<(), String> {
         let mut account = Account::default();
         for line in wire.iter().skip(1) {
-            let line: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-            account.at = line["at"].as_u64().unwrap_or_default();
-            account.by = line["by"].as_u64().unwrap_or_default();
-            let version = &line["version"];
-            for event in line["events"].as_array().into_iter().flatten() {
-                account.take(event, self).map_err(|wrong| format!("version {version}: {wrong}"))?;
-            }
-            if self == Self::ExactlyOneList {
-                account.check_touched().map_err(|wrong| format!("version {version}: {wrong}"))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A simple account of a log.
-#[derive(Default)]
-struct Account {
-    at: u64,
-    by: u64,
-    /// How many times each token stands in either list; who was touched since the lists were last checked.
-    available: BTreeMap<String, u32>,
-    unavailable: BTreeMap<String, u32>,
-    touched: BTreeSet<String>,
-    fingerprints: BTreeMap<String, String>,
-    failures: BTreeMap<String, u64>,
-    since: BTreeMap<String, u64>,
-    threshold: u64,
-    cooldown: u64,
-    lease: Option<(u64, u64)>,
-}
-
-impl Account {
-    fn take(&mut self, event: &Value, asked: Invariant) -> Result<(), String> {
-        let Some((name, fields)) = event.as_object().and_then(|event| event.iter().next()) else {
-            return Ok(());
-        };
-        let token = fields["token"].as_str().unwrap_or_default().to_owned();
-        match name.as_str() {
-            "configured" => self.configure(fields),
-            "failed" => {
-                let failures = self.count(&token);
-                if asked == Invariant::LeavesAtThreshold && failures >= self.threshold {
-                    return Err(format!(
-                        "{token} failed {failures} of {} times and was not removed",
-                        self.threshold
-                    ));
-                }
-            }
-            "removed" => {
-                let failures = self.count(&token);
-                if asked == Invariant::LeavesAtThreshold && failures < self.threshold {
-                    return Err(format!(
-                        "{token} was removed after {failures} of {} failures",
-                        self.threshold
-                    ));
-                }
-                self.failures.remove(&token);
-                self.since.insert(token.clone(), self.at);
-                self.available.remove(&token);
-                *self.unavailable.entry(token.clone()).or_default() += 1;
-                self.touched.insert(token);
-            }
-            "succeeded" => {
-                self.failures.remove(&token);
-            }
-            "restored" => {
-                let out = self.at - self.since.get(&token).copied().unwrap_or(self.at);
-                if asked == Invariant::NoEarlyReturn && fields["by"] == "cooldown" && out < self.cooldown {
-                    return Err(format!("{token} returned after {out} of {} ms", self.cooldown));
-                }
-                self.unavailable.remove(&token);
-                *self.available.entry(token.clone()).or_default() += 1;
-                self.touched.insert(token);
-            }
-            "lease_taken" => self.lease = Some((self.by, fields["until"].as_u64().unwrap_or_default())),
-            "probe_sent" if asked == Invariant::LeaseHolderProbes => match self.lease {
-                Some((holder, until)) if holder == self.by && self.at < until => {}
-                _ => return Err(format!("worker {} probes {token} without the lease", self.by)),
-            },
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, token: &str) -> u64 {
-        let failures = self.failures.entry(token.to_owned()).or_default();
-        *failures += 1;
-        *failures
-    }
-
-    fn configure(&mut self, fields: &Value) {
-        let failover = &fields["policy"]["failover"];
-        self.threshold = failover["failureThreshold"].as_u64().unwrap_or(u64::MAX);
-        self.cooldown = failover["cooldownDuration"].as_u64().unwrap_or_default();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let tokens = fields["tokens"].as_array().into_iter().flatten();
-        let tokens: BTreeMap<String, String> =
-            tokens.map(|token| (text(&token["fingerprint"]), text(&token["label"]))).collect();
-        if fields["reset"] == true {
-            self.available.clear();
-            self.unavailable.clear();
-            self.failures.clear();
-            self.since.clear();
-            self.lease = None;
-            self.fingerprints.clear();
-        }
-        let staying =
-            |label: &String| self.fingerprints.get(label).and_then(|print| tokens.get(print)).cloned();
-        let rename = |list: &BTreeMap<String, u32>| -> BTreeMap<String, u32> {
-            list.iter().filter_map(|(label, times)| Some((staying(label)?, *times))).collect()
-        };
-        let (mut available, unavailable) = (rename(&self.available), rename(&self.unavailable));
-        let failures =
-            self.failures.iter().filter_map(|(label, count)| Some((staying(label)?, *count))).collect();
-        let since = self.since.iter().filter_map(|(label, since)| Some((staying(label)?, *since))).collect();
-        for label in tokens.values().filter(|label| !unavailable.contains_key(*label)) {
-            available.entry(label.clone()).or_insert(1);
-        }
-        (self.available, self.unavailable, self.failures, self.since) =
-            (available, unavailable, failures, since);
-        self.touched = tokens.values().cloned().collect();
-        self.fingerprints = tokens.into_iter().map(|(print, label)| (label, print)).collect();
-    }
-
-    fn check_touched(&mut self) -> Result<(), String> {
-        for token in std::mem::take(&mut self.touched) {
-            let times = |list: &BTreeMap<String, u32>| list.get(&token).copied().unwrap_or_default();
-            let (inside, outside) = (times(&self.available), times(&self.unavailable));
-            if inside + outside != 1 {
-                return Err(format!(
-                    "{token} is {inside} times among the available and {outside} times among the unavailable"
-                ));
-            }
-            if !self.fingerprints.contains_key(&token) {
-                return Err(format!("{token} is listed and not configured"));
-            }
+            account.hear(line, &[self]).map_err(|wrong| wrong.seen)?;
         }
         Ok(())
     }
@@ -314,5 +177,25 @@ mod tests {
             Invariant::ExactlyOneList.check_states(&[(2, twice)]),
             Err("a stands 2 times in the lists of worker 2".to_owned())
         );
+    }
+
+    #[test]
+    fn a_fold_with_a_token_in_no_list_in_two_or_unknown_is_found() {
+        let mut account = Account::default();
+        account.hear(FOUNDING, &[]).expect("a good log");
+        let check = |available: &[&str], unavailable: &[&str], expect: Option<&str>| {
+            let labels = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect();
+            let fold = PoolState {
+                available: labels(available),
+                unavailable: labels(unavailable),
+                ..PoolState::default()
+            };
+            let wrong = account.check_lists("worker 2", &fold).err();
+            assert_eq!(wrong.map(|wrong| wrong.seen).as_deref(), expect);
+        };
+        check(&["a"], &["b"], None);
+        check(&["a"], &[], Some("b stands 0 times in the lists of worker 2"));
+        check(&["a", "b"], &["a"], Some("a stands 2 times in the lists of worker 2"));
+        check(&["a", "b", "c"], &[], Some("c stands 1 times in the lists of worker 2, and not configured"));
     }
 }

@@ -1,16 +1,21 @@
 //! The engine target: the engine alone, no sockets, virtual time. What a gateway's shell would do, in memory.
 
+mod at_once;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use firedrill_failover::{
-    Answer, Attempt, Command, Config, Duration, Entry, Event, Failover, Instant, Log, MemoryLog, Pool,
-    Random, Selection, Status, TokenId, Worker, WorkerId, wire,
+    Answer, Command, Config, Duration, Entry, Event, Failover, Instant, Log, MemoryLog, Pool, Random, Status,
+    TokenId, Worker, WorkerId, wire,
 };
 
+use crate::account::Account;
+use crate::always::Invariant;
 use crate::check::fingerprint;
-use crate::scenario::{Action, Scenario, Upstream};
-use crate::target::{Effect, History, Moment, PoolState, Refusal, Target};
-use crate::upstream::Playback;
+use crate::scenario::{Action, Expectation, Scenario};
+use crate::schedules::{Explored, explore};
+use crate::target::{Effect, History, Moment, PoolState, Refusal, Target, event_word};
+use crate::trip::{Attempted, Provider, Trip};
 
 /// A log longer than this is a mistake in a scenario: it is held in memory, and a person is to read it.
 const MOST_APPENDS: u64 = 100_000;
@@ -40,8 +45,13 @@ pub struct EngineTarget {
     /// The fold of everything that is in the history.
     recorded: Pool,
     history: History,
+    /// The checkers' account of the first `accounted` appends of the history.
+    account: Account,
+    accounted: usize,
     /// What came of the action that is being done.
     effect: Effect,
+    /// What every draw derives from.
+    seed: u64,
 }
 
 #[derive(Debug)]
@@ -60,29 +70,6 @@ struct Waiting {
     token: TokenId,
     label: String,
     probe: u64,
-}
-
-/// The provider: its scripts, being played.
-#[derive(Debug)]
-struct Provider {
-    upstream: Upstream,
-    playing: BTreeMap<String, Playback>,
-}
-
-impl Provider {
-    fn answer(&mut self, label: &str, now: Instant) -> Status {
-        let upstream = &self.upstream;
-        let script = upstream.by_token.get(label).unwrap_or(&upstream.default);
-        let playing = self.playing.entry(label.to_owned()).or_insert_with(|| script.play(Instant::ZERO));
-        playing.answer(now)
-    }
-}
-
-/// A request on its way through its attempts.
-struct Trip {
-    member: usize,
-    draws: Vec<String>,
-    tried: Vec<TokenId>,
 }
 
 impl EngineTarget {
@@ -106,12 +93,15 @@ impl EngineTarget {
             ticks_fall_due: scenario.ticks_fall_due,
             interval: None,
             answers_probes: scenario.answers_probes,
-            provider: Provider { upstream: scenario.upstream.clone(), playing: BTreeMap::new() },
+            provider: Provider::new(&scenario.upstream),
             waiting: VecDeque::new(),
             ids: BTreeMap::new(),
             recorded: Pool::new(config),
             history: History { moments: Vec::new(), wire: vec![wire::header(fingerprint(&scenario.name))] },
+            account: Account::default(),
+            accounted: 0,
             effect: Effect::default(),
+            seed,
         };
         for member in 0..target.members.len() {
             target.perform(member, Command::Join(config.clone()));
@@ -177,11 +167,7 @@ impl EngineTarget {
             for event in &entry.events {
                 let sentence = event.sentence(&self.recorded, at).to_string();
                 self.history.moments.push(Moment { version, at, by, sentence });
-                let token = event.token().and_then(|token| self.recorded.token(token));
-                self.effect.events.push(match token {
-                    Some(token) => format!("{} {}", event.name(), token.label),
-                    None => event.name().to_owned(),
-                });
+                self.effect.events.push(event_word(&self.recorded, event));
             }
             self.recorded.apply(entry);
             if entry.events.iter().any(|event| matches!(event, Event::Configured(_))) {
@@ -210,65 +196,25 @@ impl EngineTarget {
         }
     }
 
-    fn draw(&mut self, trip: &Trip) -> Result<Option<Selection>, Refusal> {
-        let Member { worker, random, .. } = &mut self.members[trip.member];
-        let (pool, attempt) = (worker.pool(), trip.tried.len());
-        if let Some(label) = trip.draws.get(attempt) {
-            let id = pool.find(label);
-            let selection = id.and_then(|id| pool.selectable(id, &trip.tried));
-            return match (selection, id) {
-                (Some(selection), _) => Ok(Some(selection)),
-                (None, None) => {
-                    Err(Refusal::Impossible(format!("{label} cannot be drawn: it is not configured")))
-                }
-                (None, Some(id)) if trip.tried.contains(&id) => {
-                    Err(Refusal::Impossible(format!("{label} cannot be drawn: it was tried already")))
-                }
-                (None, Some(_)) => Err(Refusal::Impossible(format!(
-                    "{label} cannot be drawn: it is unavailable while another is available"
-                ))),
-            };
-        }
-        Ok(match attempt {
-            0 => Some(pool.select(random)),
-            _ => pool.select_another(random, &trip.tried),
-        })
-    }
-
     /// Sends the next attempt of a request. Gives what its answer is to be reported as, or nothing if there is no
     /// token left to try.
     fn attempt(&mut self, trip: &mut Trip) -> Result<Option<(Status, Command)>, Refusal> {
-        let Some(Selection { token, fallback }) = self.draw(trip)? else { return Ok(None) };
-        let pool = self.members[trip.member].worker.pool();
-        let label = pool.token(token).map(|token| token.label.to_owned()).unwrap_or_default();
-        let status = self.provider.answer(&label, self.time);
-        self.effect.draws.push((label, fallback));
-        let attempt = if trip.tried.is_empty() { Attempt::First } else { Attempt::Retry };
-        trip.tried.push(token);
-        Ok(Some((status, Command::Outcome { token, status, attempt })))
+        let Member { worker, random, .. } = &mut self.members[trip.member];
+        let attempted = trip.attempt(worker.pool(), random, &mut self.provider, self.time)?;
+        Ok(attempted.map(|Attempted { label, fallback, status, command }| {
+            self.effect.draws.push((label, fallback));
+            (status, command)
+        }))
     }
 
     /// Retries a request that was answered `status` for as long as the policy allows, and gives the last answer.
     fn retries(&mut self, trip: &mut Trip, mut status: Status) -> Result<Status, Refusal> {
-        loop {
-            let retries = u32::try_from(trip.tried.len() - 1).unwrap_or(u32::MAX);
-            let policy = self.members[trip.member].worker.pool().policy();
-            // A request takes no time here, so its budget of time is never spent.
-            let allowed =
-                policy.retry().is_some_and(|retry| retry.allows(status, retries, self.time, self.time));
-            if !allowed {
-                break;
-            }
+        while trip.goes_on(self.members[trip.member].worker.pool().policy(), status, self.time) {
             let Some((again, command)) = self.attempt(trip)? else { break };
             self.perform(trip.member, command);
             status = again;
         }
-        match trip.draws.get(trip.tried.len()) {
-            Some(label) => {
-                Err(Refusal::Impossible(format!("{label} was not drawn: there was no further attempt")))
-            }
-            None => Ok(status),
-        }
+        trip.end().map(|()| status)
     }
 
     fn advance(&mut self, span: Duration) -> Result<(), Refusal> {
@@ -379,30 +325,7 @@ impl EngineTarget {
     }
 
     fn trip(&self, worker: u32, draws: &[String]) -> Result<Trip, Refusal> {
-        Ok(Trip { member: self.member(worker)?, draws: draws.to_vec(), tried: Vec::new() })
-    }
-
-    /// Lets every worker propose on what it has heard so far, before any append arrives; then the appends arrive in
-    /// order, and those that come too late are decided again. A worker with several commands takes them in turns.
-    fn perform_at_once(&mut self, mut commands: VecDeque<(usize, Command)>) {
-        while !commands.is_empty() {
-            let mut later = VecDeque::new();
-            let mut proposed = Vec::new();
-            for (member, command) in commands {
-                let Member { worker, made, .. } = &mut self.members[member];
-                if worker.is_waiting() {
-                    later.push_back((member, command));
-                } else if worker.propose(self.time.since(*made), command).is_some() {
-                    proposed.push(member);
-                }
-            }
-            for member in proposed {
-                let Ok(entry) = self.members[member].worker.resume(&mut self.log);
-                self.settle(member, entry);
-            }
-            self.catch_up();
-            commands = later;
-        }
+        Ok(Trip::new(self.member(worker)?, draws))
     }
 }
 
@@ -419,55 +342,19 @@ impl Target for EngineTarget {
     }
 
     fn concurrently(&mut self, actions: &[Action]) -> Result<Vec<Effect>, Refusal> {
-        let mut effects: Vec<Effect> = Vec::new();
-        let mut trips: Vec<(usize, Trip, Status)> = Vec::new();
-        let mut commands = VecDeque::new();
-        for (index, action) in actions.iter().enumerate() {
-            match action {
-                Action::Request { worker, draws } => {
-                    let mut trip = self.trip(*worker, draws)?;
-                    if let Some((status, command)) = self.attempt(&mut trip)? {
-                        commands.push_back((trip.member, command));
-                        trips.push((index, trip, status));
-                    }
-                }
-                Action::Outcome { worker, token, status, attempt } => {
-                    let command =
-                        Command::Outcome { token: self.id(token)?, status: *status, attempt: *attempt };
-                    commands.push_back((self.member(*worker)?, command));
-                }
-                Action::Probe { token, answer } => {
-                    let Waiting { member, token, probe, .. } = self.waiting_probe(token)?;
-                    commands.push_back((member, Command::ProbeAnswered { token, probe, answer: *answer }));
-                }
-                Action::Tick { worker } => {
-                    let member = self.member(*worker)?;
-                    commands.push_back((member, Command::Tick));
-                }
-                Action::Advance(_)
-                | Action::ClockBack(_)
-                | Action::Reconfigure { .. }
-                | Action::Stop { .. }
-                | Action::Start { .. } => {
-                    return Err(Refusal::Impossible(
-                        "this cannot happen at once with something else".to_owned(),
-                    ));
-                }
-            }
-            effects.push(std::mem::take(&mut self.effect));
-        }
-        self.perform_at_once(commands);
-        let shared = std::mem::take(&mut self.effect);
-        for (index, mut trip, status) in trips {
-            let status = self.retries(&mut trip, status)?;
-            effects[index].extend(std::mem::take(&mut self.effect));
-            effects[index].statuses.push(status);
-        }
-        if let Some(last) = effects.last_mut() {
-            last.extend(shared);
-        }
-        self.catch_up();
-        Ok(effects)
+        self.do_at_once(actions)
+    }
+
+    fn schedules(
+        &mut self,
+        items: &[(Action, Option<Expectation>)],
+        always: &[Invariant],
+    ) -> Result<Option<Explored>, Refusal> {
+        // What cannot begin is told when it is asked to.
+        let Ok(beginning) = self.beginning(items, always, |expected, newest| expected == newest) else {
+            return Ok(None);
+        };
+        Ok(Some(explore(&beginning, self.seed)))
     }
 
     fn state(&mut self, worker: Option<u32>) -> Result<PoolState, Refusal> {

@@ -23,6 +23,7 @@
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod always;
 mod check;
 mod conform;
@@ -34,9 +35,11 @@ mod replay;
 mod run;
 mod scalar;
 mod scenario;
+mod schedules;
 mod schema;
 mod starter;
 mod target;
+mod trip;
 mod upstream;
 pub mod written;
 
@@ -50,6 +53,7 @@ pub use replay::{Replay, Replayed, ReplayedEvent, Until};
 pub use run::{Failure, Run, Skipped, Verdict, run, run_on_engine};
 pub use scalar::{Pattern, ProbeStatus, Span, StatusCode};
 pub use scenario::{Action, Expectation, Probes, Scenario, Step, StepKind, TokenList, Upstream};
+pub use schedules::{BrokenSchedule, Explored};
 pub use schema::schema;
 pub use starter::starter;
 pub use target::{Effect, History, Moment, PoolState, Refusal, Target};

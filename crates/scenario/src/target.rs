@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use firedrill_failover::{Instant, Pool, Status, TokenState, Version, WorkerId};
+use firedrill_failover::{Event, Instant, Pool, Status, TokenState, Version, WorkerId};
 use serde::Serialize;
 
-use crate::scenario::Action;
+use crate::always::Invariant;
+use crate::scenario::{Action, Expectation};
+use crate::schedules::Explored;
 
 /// Something that a scenario can be run against: the engine alone, a gateway over HTTP, a stranger.
 pub trait Target {
@@ -25,6 +27,20 @@ pub trait Target {
     /// # Errors
     /// As [`Target::act`].
     fn concurrently(&mut self, actions: &[Action]) -> Result<Vec<Effect>, Refusal>;
+
+    /// Goes through the schedules in which several things at once can happen, and asks in every one what is `always` so
+    /// and what is expected of each; changes nothing. `None` if this target cannot choose schedules.
+    ///
+    /// # Errors
+    /// As [`Target::act`].
+    fn schedules(
+        &mut self,
+        items: &[(Action, Option<Expectation>)],
+        always: &[Invariant],
+    ) -> Result<Option<Explored>, Refusal> {
+        let _ = (items, always);
+        Ok(None)
+    }
 
     /// The pool as a worker sees it, or, for `None`, one that has heard everything.
     ///
@@ -68,6 +84,14 @@ impl Effect {
         self.draws.extend(later.draws);
         self.probes.extend(later.probes);
         self.events.extend(later.events);
+    }
+}
+
+/// An event of `pool`'s log as an expectation names it: `removed sk-a`, `none_available`.
+pub(crate) fn event_word(pool: &Pool, event: &Event) -> String {
+    match event.token().and_then(|token| pool.token(token)) {
+        Some(token) => format!("{} {}", event.name(), token.label),
+        None => event.name().to_owned(),
     }
 }
 

@@ -106,7 +106,7 @@ pub enum ActionFile {
     Stop(Spanned<Whole>),
     /// A worker that was stopped starts again, as a new one, with what the wall clock says now.
     Start(Spanned<Whole>),
-    /// Things that several workers do at once: all decide before any is heard.
+    /// Things that several workers do at once, in every order of their small steps.
     Concurrently(Vec<Spanned<StepFile>>),
     /// What should be so.
     Expect(ExpectFile),
@@ -542,7 +542,7 @@ impl JsonSchema for StepFile {
                             "type": "array",
                             "minItems": 1,
                             "items": { "$ref": "#/$defs/Step" },
-                            "description": "Several workers at once: all decide before any is heard.",
+                            "description": "Several workers at once, in every order of their small steps.",
                         },
                         "expect": expect,
                         "always": always,

@@ -1,13 +1,12 @@
 //! Every schedule of a world, each state once; and the shortest schedule that breaks a property.
 
-use core::fmt;
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::key::Key;
 use crate::property::Violation;
 use crate::protocol::{Deed, Fact, Protocol};
+use crate::schedule::{self, Exhausted, Scheduled};
 use crate::setting::Setting;
 use crate::world::{Step, World};
+use core::fmt;
 
 /// How often things were met that must be met, or the exploration proves nothing.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -100,108 +99,49 @@ pub struct Explored {
 }
 
 /// A schedule that breaks a property.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Its steps.
-    pub schedule: Vec<Step>,
-    /// What broke.
-    pub violation: Violation,
+pub type Found = schedule::Found<Step, Violation>;
+
+impl<P: Protocol> Scheduled for World<P> {
+    type Step = Step;
+    type Violation = Violation;
+
+    fn steps(&self) -> Vec<Step> {
+        self.steps()
+    }
+
+    /// What is met is that of this step alone afterwards.
+    fn take(&mut self, step: &Step) {
+        self.met = Sometimes::default();
+        self.take(*step);
+    }
+
+    fn key(&self) -> Key {
+        self.key()
+    }
+
+    fn broken(&self) -> Option<Violation> {
+        self.broken().cloned()
+    }
+
+    /// A schedule may end wherever no command is at work.
+    fn broken_in_the_end(&self) -> Option<Violation> {
+        if self.is_quiet() { self.settle() } else { None }
+    }
 }
 
 /// Goes through every schedule of the world of `setting`. States that are the same, however they were reached, are gone
 /// on from once; the schedules through them are counted all the same. Stops at the first violation. Where the clocks have
 /// nothing more to say and every worker is done, [`World::settle`] must find nothing.
 pub fn exhaust<P: Protocol>(setting: &Setting) -> Explored {
-    let mut search = Search { known: BTreeMap::new(), path: Vec::new(), explored: Explored::default() };
-    let schedules = search.go_on(&World::<P>::new(setting));
-    search.explored.schedules = schedules;
-    search.explored.states = search.known.len() as u64;
-    search.explored
-}
-
-struct Search {
-    /// How many schedules lead on from a state.
-    known: BTreeMap<Key, u128>,
-    path: Vec<Step>,
-    explored: Explored,
-}
-
-impl Search {
-    fn go_on<P: Protocol>(&mut self, world: &World<P>) -> u128 {
-        let key = world.key();
-        if let Some(schedules) = self.known.get(&key) {
-            return *schedules;
-        }
-        let steps = world.steps();
-        let mut schedules = 0u128;
-        for step in &steps {
-            let mut next = world.clone();
-            next.met = Sometimes::default();
-            next.take(*step);
-            self.explored.steps += 1;
-            self.explored.met.add(&next.met);
-            self.path.push(*step);
-            if let Some(violation) = next.broken() {
-                self.found(violation.clone());
-            } else {
-                schedules = schedules.saturating_add(self.go_on(&next));
-            }
-            self.path.pop();
-            if self.explored.found.is_some() {
-                return schedules;
-            }
-        }
-        if steps.is_empty() {
-            schedules = 1;
-            if let Some(violation) = world.settle() {
-                self.found(violation);
-            }
-        }
-        self.known.insert(key, schedules);
-        schedules
-    }
-
-    fn found(&mut self, violation: Violation) {
-        if self.explored.found.is_none() {
-            self.explored.found = Some(Found { schedule: self.path.clone(), violation });
-        }
-    }
+    let mut met = Sometimes::default();
+    let Exhausted { schedules, states, steps, found, .. } =
+        schedule::exhaust(&World::<P>::new(setting), |_| true, |world| met.add(&world.met));
+    Explored { schedules, states, steps, met, found }
 }
 
 /// The schedule with the fewest steps that breaks a watched property of the world of `setting`; the first of them in the
 /// order of [`World::steps`]. What should be true in the end is asked wherever no command is at work. Gives up after
 /// `states` states.
 pub fn fewest<P: Protocol>(setting: &Setting, states: usize) -> Option<Found> {
-    let mut known = BTreeSet::new();
-    // Each state that was reached, as the place of the one before and the step from it.
-    let mut trail: Vec<(usize, Step)> = Vec::new();
-    let beginning = World::<P>::new(setting);
-    known.insert(beginning.key());
-    let mut frontier = vec![(usize::MAX, beginning)];
-    while !frontier.is_empty() && known.len() <= states {
-        let mut further = Vec::new();
-        for (place, world) in frontier {
-            for step in world.steps() {
-                let mut next = world.clone();
-                next.take(step);
-                let ends = if next.is_quiet() { next.settle() } else { None };
-                if let Some(violation) = next.broken().cloned().or(ends) {
-                    let mut schedule = vec![step];
-                    let mut at = place;
-                    while let Some((before, step)) = trail.get(at) {
-                        schedule.push(*step);
-                        at = *before;
-                    }
-                    schedule.reverse();
-                    return Some(Found { schedule, violation });
-                }
-                if known.insert(next.key()) {
-                    trail.push((place, step));
-                    further.push((trail.len() - 1, next));
-                }
-            }
-        }
-        frontier = further;
-    }
-    None
+    schedule::fewest(&World::<P>::new(setting), states)
 }

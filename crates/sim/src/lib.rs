@@ -10,6 +10,7 @@
 //! - [`explore::fewest`] finds the shortest schedule that breaks a [`Property`].
 //! - [`random::runs`] draws schedules from a seed in larger worlds, and [`random::shrink`] shortens what it finds.
 //! - [`World::tell`] prints a schedule as a list of steps.
+//! - [`schedule`] does all of this for anything that goes on by small steps: a [`World`] is one such thing.
 //!
 //! **Architecture invariant:** no clock, no thread and no hash map: one setting gives one result. The checkers
 //! ([`Witness`], [`Audit`]) import nothing of the engine.
@@ -26,6 +27,7 @@ mod property;
 mod protocol;
 pub mod random;
 pub mod reference;
+pub mod schedule;
 mod setting;
 mod settle;
 mod view;

@@ -6,6 +6,7 @@ use crate::command::{Command, Token};
 use crate::explore::{Found, Sometimes};
 use crate::property::{Property, Violation};
 use crate::protocol::{Move, Protocol};
+use crate::schedule;
 use crate::setting::{Faults, Setting};
 use crate::world::{Step, World};
 
@@ -27,10 +28,9 @@ pub struct Ran {
 pub fn runs<P: Protocol>(setting: &Setting, seeds: impl IntoIterator<Item = u64>) -> Ran {
     let mut ran = Ran::default();
     for seed in seeds {
-        let (schedule, world) = run::<P>(setting, seed);
+        let (schedule, world) = draw_a_run::<P>(setting, seed, |world| ran.met.add(&world.met));
         ran.runs += 1;
         ran.steps += schedule.len() as u64;
-        ran.met.add(&world.met);
         if let Some(violation) = world.broken().cloned().or_else(|| world.settle()) {
             ran.found = Some((seed, Found { schedule, violation }));
             break;
@@ -41,15 +41,16 @@ pub fn runs<P: Protocol>(setting: &Setting, seeds: impl IntoIterator<Item = u64>
 
 /// One run: the schedule that `seed` draws, and the world at its end.
 pub fn run<P: Protocol>(setting: &Setting, seed: u64) -> (Vec<Step>, World<P>) {
+    draw_a_run(setting, seed, |_| ())
+}
+
+fn draw_a_run<P: Protocol>(
+    setting: &Setting,
+    seed: u64,
+    watch: impl FnMut(&World<P>),
+) -> (Vec<Step>, World<P>) {
     let mut random = Random::new(seed, 1);
-    let mut world = World::<P>::new(setting);
-    let mut schedule = Vec::new();
-    loop {
-        let steps = world.steps();
-        let Some(step) = draw(&mut random, &steps) else { return (schedule, world) };
-        world.take(step);
-        schedule.push(step);
-    }
+    schedule::run(&World::<P>::new(setting), |steps| draw(&mut random, steps), watch)
 }
 
 fn draw(random: &mut Random, steps: &[Step]) -> Option<Step> {
@@ -97,26 +98,14 @@ fn without_commands<P: Protocol>(least: &mut Shrunk, property: Property) {
 }
 
 fn without_steps<P: Protocol>(least: &mut Shrunk, property: Property) {
-    let mut chunk = least.found.schedule.len() / 2;
-    while chunk > 0 {
-        let mut place = 0;
-        while place < least.found.schedule.len() {
-            let schedule = &least.found.schedule;
-            let end = (place + chunk).min(schedule.len());
-            let shorter: Vec<Step> = [&schedule[..place], &schedule[end..]].concat();
-            match breaks::<P>(&least.setting, &shorter, property) {
-                Some(found) => least.found = found,
-                None => place += chunk,
-            }
-        }
-        chunk /= 2;
-    }
+    let Shrunk { setting, found } = least;
+    schedule::without_steps(found, |shorter| breaks::<P>(setting, shorter, property));
 }
 
 /// Whether `property` breaks in what can be taken of `schedule`, or after it.
 fn breaks<P: Protocol>(setting: &Setting, schedule: &[Step], property: Property) -> Option<Found> {
     let mut world = World::<P>::new(setting);
-    let schedule = world.follow(schedule);
+    let schedule = schedule::follow(&mut world, schedule);
     let same = |violation: &Violation| violation.property == property;
     let violation = world.broken().cloned().or_else(|| world.settle()).filter(same)?;
     Some(Found { schedule, violation })

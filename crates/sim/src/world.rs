@@ -138,19 +138,6 @@ impl<P: Protocol> World<P> {
         key
     }
 
-    /// Takes the steps of a schedule in order, leaves out those that cannot be taken, and stops when a property breaks.
-    /// Gives the steps that were taken.
-    pub fn follow(&mut self, schedule: &[Step]) -> Vec<Step> {
-        let mut taken = Vec::new();
-        for step in schedule {
-            if self.steps().contains(step) {
-                self.take(*step);
-                taken.push(*step);
-            }
-        }
-        taken
-    }
-
     /// A schedule as a list of steps that a person can read, and the property that breaks at its end. If none breaks on
     /// the way, faults are stopped at its end and the property is one of [`World::settle`]'s.
     pub fn tell(setting: &Setting, schedule: &[Step]) -> String {

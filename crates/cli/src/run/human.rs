@@ -17,6 +17,9 @@ pub(super) fn line(out: &mut Out, lines: &Lines, rehearsal: &Rehearsal, verbose:
     lines.print(out, word, &rehearsal.file.shown, &rehearsal.file.name());
     if let (true, Ok(scenario)) = (verbose, &rehearsal.file.read) {
         details(out, scenario);
+        for (place, explored) in rehearsal.run.iter().flat_map(|run| &run.explored) {
+            note(out, &format!("line {}: {}", place.line, explored.in_words()));
+        }
         for skipped in rehearsal.run.iter().flat_map(|run| &run.skipped) {
             note(out, &format!("skipped line {}: {}", skipped.place.line, one_line(&skipped.reason)));
         }

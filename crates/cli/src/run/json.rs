@@ -6,11 +6,13 @@
 //!   "interrupted": false, "milliseconds": 3,
 //!   "scenarios": [
 //!     { "path": "a.yaml", "verdict": "passed", "name": "…", "description": "…", "tags": [], "seed": 0,
-//!       "warnings": [], "ignored": ["protocol"], "skipped": [], "state": { "version": 3, … } },
+//!       "warnings": [], "ignored": ["protocol"], "skipped": [],
+//!       "explored": [{ "line": 9, "column": 5, "states": 38, "schedules": 42, "all": true }],
+//!       "state": { "version": 3, … } },
 //!     { "path": "b.yaml", "verdict": "failed", …, "failure": {
 //!         "problem": { "severity": "error", "message": "…", "file": "b.yaml", "place": { "line": 9, … } },
 //!         "mismatches": [{ "what": "available", "expected": "[a]", "found": "[a, b]" }],
-//!         "timeline": ["…"], "reproduce": "firedrill run b.yaml --seed 0" } },
+//!         "timeline": ["…"], "schedule": ["…"], "reproduce": "firedrill run b.yaml --seed 0" } },
 //!     { "path": "c.yaml", "verdict": "couldNotRun", "problems": [ … ] },
 //!     { "path": "d.yaml", "verdict": "notRun", "name": "…" }
 //!   ]
@@ -71,8 +73,21 @@ struct About<'a> {
 struct Ran {
     seed: u64,
     skipped: Vec<SkippedJson>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    explored: Vec<ExploredJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<PoolState>,
+}
+
+/// The schedules of a `concurrently`.
+#[derive(Serialize)]
+struct ExploredJson {
+    line: usize,
+    column: usize,
+    states: u64,
+    /// At most 2⁶⁴ - 1, and that much if there are more.
+    schedules: u64,
+    all: bool,
 }
 
 #[derive(Serialize)]
@@ -87,6 +102,8 @@ struct FailureJson<'a> {
     problem: &'a Problem,
     mismatches: Vec<MismatchJson<'a>>,
     timeline: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    schedule: Vec<String>,
     reproduce: Option<String>,
 }
 
@@ -121,6 +138,7 @@ fn entry(rehearsal: &Rehearsal) -> Entry<'_> {
             problem: &failure.problem,
             mismatches: mismatches(&failure.mismatches),
             timeline: failure.timeline.iter().map(|line| masked(line)).collect(),
+            schedule: failure.schedule.iter().map(|step| masked(step)).collect(),
             reproduce: rehearsal.reproduce(),
         }),
         problems: rehearsal.unusable().map(|unusable| &*unusable.problems),
@@ -143,5 +161,17 @@ fn ran(run: &Run) -> Ran {
         column: place.column,
         reason: masked(reason),
     });
-    Ran { seed: run.seed, skipped: skipped.collect(), state: run.state.clone().map(masked_state) }
+    let explored = run.explored.iter().map(|(place, explored)| ExploredJson {
+        line: place.line,
+        column: place.column,
+        states: explored.states,
+        schedules: u64::try_from(explored.schedules).unwrap_or(u64::MAX),
+        all: explored.all,
+    });
+    Ran {
+        seed: run.seed,
+        skipped: skipped.collect(),
+        explored: explored.collect(),
+        state: run.state.clone().map(masked_state),
+    }
 }

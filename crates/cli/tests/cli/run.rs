@@ -102,6 +102,38 @@ fn quiet_prints_what_went_wrong_and_verbose_everything() {
     assert_printed!("run-verbose", sandbox.run("run asks.yaml -v"));
 }
 
+/// It holds in the order of its list and in no other.
+const RACES: &str = "\
+scenario: a failure and a success at the same moment
+workers: 2
+provider:
+  apiTokens: [sk-a, sk-b]
+  failover: { enabled: true, failureThreshold: 2, cooldownDuration: 60000 }
+steps:
+  - outcome: { token: sk-a, status: 503 }
+  - concurrently:
+      - outcome: { worker: 1, token: sk-a, status: 503, expect: { unavailable: [sk-a] } }
+      - outcome: { worker: 2, token: sk-a, status: 200 }
+  - always: every token is in exactly one list
+";
+
+#[test]
+fn a_schedule_that_breaks_what_is_expected_is_shown() {
+    let sandbox = Sandbox::new();
+    sandbox.write("races.yaml", RACES);
+    let ran = sandbox.run("run races.yaml");
+    let schedule = ran.out.split("  the schedule").nth(1).and_then(|rest| rest.split("\n\n").next());
+    let page = std::fs::read_to_string(repository().join("docs/scenarios.md")).expect("the page");
+    assert!(schedule.is_some_and(|schedule| page.contains(schedule)), "the page shows another: {ran}");
+    assert_printed!("run-schedule", ran);
+    assert_printed!("run-schedule-json", sandbox.run("run races.yaml --format json"));
+    // What is asked after it is asked of the order in which they stand.
+    let (once, after) =
+        (", expect: { unavailable: [sk-a] } }", "  - expect: { unavailable: [sk-a] }\n  - always");
+    sandbox.write("races.yaml", RACES.replace(once, " }").replace("  - always", after));
+    assert_printed!("run-schedules", sandbox.run("run races.yaml -v"));
+}
+
 #[test]
 fn a_seed_is_used_and_told() {
     let sandbox = Sandbox::new();
