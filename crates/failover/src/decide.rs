@@ -53,21 +53,6 @@ pub enum Command {
     Reconfigure(Config),
 }
 
-impl Command {
-    /// The same command in a log with another history: where its token's id names another token there, it is named by the id
-    /// that it has there. An id that names nothing there is left: the token was dropped, and its answer changes nothing.
-    pub(crate) fn carried_over(mut self, from: &Pool, to: &Pool) -> Self {
-        if let Self::Outcome { token, .. } | Self::ProbeAnswered { token, .. } = &mut self
-            && let Some(named) = from.token(*token)
-            && to.token(*token).is_some_and(|here| here.fingerprint != named.fingerprint)
-            && let Some(id) = to.find_fingerprint(named.fingerprint)
-        {
-            *token = id;
-        }
-        self
-    }
-}
-
 impl Pool {
     /// What `command` of `worker` should lead to at `at`, a moment that is not before [`Pool::clock`]. Until a log is
     /// founded, by a configuration, nothing else leads to anything.

@@ -82,6 +82,15 @@ pub struct Founding {
     pub fold: Arc<Fold>,
 }
 
+impl Founding {
+    /// Whether it may take the place of a log with this head: what is left is what the proposal says, and is of the log
+    /// that its worker has heard. If it is not, another worker founded the log anew already, having heard less.
+    pub fn replaces(&self, head: Head) -> bool {
+        let Head { by, proposal, .. } = head;
+        head == self.over && (head == Head::EMPTY || self.fold.proposal_of(by) >= proposal)
+    }
+}
+
 /// Where a log is kept.
 ///
 /// An implementation promises that an append is accepted only if the log has exactly the expected head, that it is then

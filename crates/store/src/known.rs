@@ -162,15 +162,17 @@ impl Held {
 
     /// Begins the log anew, if what is left of it is what the proposal says.
     pub(crate) fn found(&mut self, founding: &Founding) -> Result<Judged, StoreError> {
-        let Founding { over, fold } = founding;
-        if self.head() == *over {
+        let head = self.head();
+        if founding.replaces(head) {
             return Ok(Judged::Next);
         }
-        Ok(match self.newer(fold.head()) {
-            Ok(Newer { start: Start::Here, .. }) => Judged::Known,
+        match self.newer(founding.fold.head()) {
+            Ok(Newer { start: Start::Here, .. }) => Ok(Judged::Known),
+            // It was cut when the proposal was made, and is wiped now: there is nothing to go on with.
+            Err(behind) if head == Head::EMPTY => Err(behind),
             // Also a log that is not as far, for another worker founded it anew that had heard less.
-            _ => Judged::Stale(self.whole()),
-        })
+            _ => Ok(Judged::Stale(self.whole())),
+        }
     }
 }
 
