@@ -221,9 +221,9 @@ impl Roster {
     fn insert(&mut self, token: &Token, generation: u32) {
         if let Some(slot) = self.vacant.pop() {
             // Generations are hashes: that of whoever stood here last is never taken again at once.
-            let taken = self.slots[slot as usize].generation == generation;
-            let generation =
-                if taken { generation.wrapping_add(1).max(BEFORE_JOINING + 1) } else { generation };
+            let last = self.slots[slot as usize].generation;
+            let other = generation.wrapping_add(1).max(BEFORE_JOINING + 1);
+            let generation = if generation == last { other } else { generation };
             self.put(slot, token.clone());
             self.seat(slot, generation);
         } else {

@@ -235,6 +235,9 @@ impl Worker {
     /// commands are to be proposed again. `uptime` as for [`Worker::propose`].
     ///
     /// The answer comes by [`Worker::founded`], or by [`Worker::refused`] if another worker was first.
+    ///
+    /// # Panics
+    /// If this worker has heard nothing: a broken invariant, no log is behind it.
     pub fn found_anew(&mut self, uptime: Duration, over: Head) -> Founding {
         assert!(
             self.head() > Head::EMPTY,

@@ -108,10 +108,10 @@ impl Proposed {
         let mut known: BTreeSet<u64> = self.handed_out.iter().map(|(command, _)| command.number).collect();
         known.extend(&held);
         let proposed = self.proposals.iter().flat_map(|proposal| proposal.commands.iter().cloned());
-        let mut lost: Vec<Numbered> = self.lost.drain(..).chain(proposed).collect();
-        lost.sort_by_key(|command| command.number);
-        lost.retain(|command| known.insert(command.number));
-        self.lost = lost;
+        let mut open: Vec<Numbered> = self.lost.drain(..).chain(proposed).collect();
+        open.sort_by_key(|command| command.number);
+        open.retain(|command| known.insert(command.number));
+        self.lost = open;
         self.last = last;
         self.one_name_from = self.next_command + 1;
     }
@@ -121,5 +121,61 @@ impl Proposed {
         let commands = self.lost.iter().map(|lost| lost.command.clone()).collect();
         self.handed_out.extend(self.lost.drain(..).map(|lost| (lost, false)));
         commands
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn propose(proposed: &mut Proposed, number: u64, commands: &[Command]) {
+        let commands = commands.iter().filter_map(|command| proposed.number(command.clone())).collect();
+        proposed.add(number, commands);
+        proposed.accepted(number);
+    }
+
+    #[test]
+    fn what_was_lost_and_turns_up_again_is_not_proposed_again() {
+        let mut proposed = Proposed::default();
+        propose(&mut proposed, 1, &[Command::Tick]);
+        propose(&mut proposed, 2, &[Command::Tick, Command::Tick]);
+        // A worker that had heard the first only founds the log anew.
+        proposed.adopt(1);
+        assert_eq!(proposed.take_lost(), [Command::Tick, Command::Tick]);
+        propose(&mut proposed, 3, &[Command::Tick]);
+        // That log is lost as well, and one that had heard of both founds it.
+        proposed.adopt(2);
+        assert_eq!(proposed.take_lost(), []);
+        assert!(
+            proposed.number(Command::Tick).is_none(),
+            "the other is still to be proposed, and is in the log"
+        );
+        assert!(proposed.number(Command::Tick).is_some(), "this one is new");
+    }
+
+    #[test]
+    fn what_was_done_without_a_change_is_not_proposed_again() {
+        let mut proposed = Proposed::default();
+        propose(&mut proposed, 1, &[Command::Tick]);
+        proposed.adopt(0);
+        assert_eq!(proposed.take_lost(), [Command::Tick]);
+        let again = proposed.number(Command::Tick).expect("it is not in the log");
+        proposed.done(&again);
+        proposed.adopt(0);
+        assert_eq!(proposed.take_lost(), []);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut proposed = Proposed::default();
+        for number in 1..=3_000 {
+            propose(&mut proposed, number, &[Command::Tick]);
+        }
+        proposed.add(3_001, vec![]);
+        proposed.adopt(0);
+        assert_eq!(proposed.take_lost().len(), REMEMBERED - 1, "and a proposal without a command");
+        proposed.adopt(0);
+        assert_eq!(proposed.take_lost(), [], "it is handed out once");
     }
 }
