@@ -136,13 +136,13 @@ impl MemoryLog {
 
     /// What is newer than `head`.
     fn after(&self, head: Head) -> Newer {
-        let heard = usize::try_from(head.version.appends()).unwrap_or(usize::MAX);
-        let known = match heard.checked_sub(1) {
+        let appends = usize::try_from(head.version.appends()).unwrap_or(usize::MAX);
+        let known = match appends.checked_sub(1) {
             None => head == Head::EMPTY,
             Some(last) => self.0.get(last).is_some_and(|entry| entry.head() == head),
         };
         if known {
-            Newer::here(self.0.get(heard..).unwrap_or_default().to_vec())
+            Newer::here(self.0.get(appends..).unwrap_or_default().to_vec())
         } else {
             Newer { start: Start::Beginning, entries: self.0.clone() }
         }

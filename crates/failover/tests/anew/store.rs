@@ -131,14 +131,14 @@ impl Kept {
         }
     }
 
-    /// `heard` is the head that the proposal continues.
-    pub(crate) fn found(&mut self, founding: &Founding, heard: Head) -> Answer {
+    /// `from` is the head that the proposal continues.
+    pub(crate) fn found(&mut self, founding: &Founding, from: Head) -> Answer {
         let head = self.head();
         if founding.replaces(head) || self.broken == Broken::FoundsForAll && head == founding.over {
             self.founded += 1;
             self.wipe();
             self.start = Some(Rc::new((*founding.fold).clone()));
-            let history = self.histories.get(&heard).cloned().unwrap_or_default();
+            let history = self.histories.get(&from).cloned().unwrap_or_default();
             self.histories.insert(founding.fold.head(), history);
             return Answer::Accepted;
         }
