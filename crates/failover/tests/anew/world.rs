@@ -78,11 +78,10 @@ pub(crate) fn sample(plan: &Plan, interleavings: u32) -> Found {
     let mut found = Found::default();
     for seed in 0..interleavings {
         let mut random = Random::new(u64::from(seed), 0);
-        let mut world = World::new(plan);
-        while let Some(last) = u32::try_from(world.ways(&mut found).len()).expect("a few ways").checked_sub(1)
-        {
+        let mut ways = vec![World::new(plan)];
+        while let Some(last) = u32::try_from(ways.len()).expect("a few ways").checked_sub(1) {
             let way = random.below(last + 1) as usize;
-            world = world.ways(&mut Found::default()).swap_remove(way);
+            ways = ways.swap_remove(way).ways(&mut found);
         }
     }
     found
