@@ -82,6 +82,15 @@ pub struct Founding {
     pub fold: Arc<Fold>,
 }
 
+impl Founding {
+    /// Whether it may take the place of a log with this head: what is left is what the proposal says, and is of the log
+    /// that its worker has heard. If it is not, another worker founded the log anew already, having heard less.
+    pub fn replaces(&self, head: Head) -> bool {
+        let Head { by, proposal, .. } = head;
+        head == self.over && (head == Head::EMPTY || self.fold.proposal_of(by) >= proposal)
+    }
+}
+
 /// Where a log is kept.
 ///
 /// An implementation promises that an append is accepted only if the log has exactly the expected head, that it is then
@@ -127,13 +136,13 @@ impl MemoryLog {
 
     /// What is newer than `after`.
     fn newer(&self, after: Head) -> Newer {
-        let heard = usize::try_from(after.version.appends()).unwrap_or(usize::MAX);
-        let known = match heard.checked_sub(1) {
+        let appends = usize::try_from(after.version.appends()).unwrap_or(usize::MAX);
+        let known = match appends.checked_sub(1) {
             None => after == Head::EMPTY,
             Some(last) => self.0.get(last).is_some_and(|entry| entry.head() == after),
         };
         if known {
-            Newer::here(self.0.get(heard..).unwrap_or_default().to_vec())
+            Newer::here(self.0.get(appends..).unwrap_or_default().to_vec())
         } else {
             Newer { start: Start::Beginning, entries: self.0.clone() }
         }

@@ -16,7 +16,7 @@ use crate::config::{Config, Policy, Profile, Token};
 use crate::event::{Configured, Entry, Event, RestoredBy, Version, WorkerId};
 use crate::fingerprint::Fingerprint;
 use crate::random::Random;
-use crate::roster::{FOUNDED, Probe, Roster, Slot, TokenId};
+use crate::roster::{BEFORE_JOINING, Probe, Roster, Slot, TokenId};
 use crate::time::{Duration, Instant};
 
 /// The tokens of one provider and all that is known of them.
@@ -98,7 +98,7 @@ impl Pool {
     pub fn new(config: &Config) -> Self {
         Self {
             policy: config.policy().clone(),
-            roster: Roster::new(config.tokens(), 0),
+            roster: Roster::new(config.tokens(), BEFORE_JOINING),
             lease: None,
             next_probe: 1,
             first_probe: 1,
@@ -309,7 +309,7 @@ impl Pool {
 
     pub(crate) fn apply_event(&mut self, entry: &Entry, event: &Event) {
         match *event {
-            Event::Configured(ref configured) => self.configure(configured),
+            Event::Configured(ref configured) => self.configure(generation(entry), configured),
             Event::Failed { token, failures, .. } => self.roster.slot_mut(token).failures = failures,
             Event::Removed { token, .. } => {
                 self.roster.take_out(token);
@@ -371,14 +371,14 @@ impl Pool {
         self.probes.front().map(|(_, probe)| probe.sent)
     }
 
-    fn configure(&mut self, Configured { config, reset }: &Configured) {
+    fn configure(&mut self, generation: u32, Configured { config, reset }: &Configured) {
         self.policy = config.policy().clone();
         if self.version == Version::EMPTY.next() {
             // The founding of the log: ids of the time before are good no longer.
-            self.roster = Roster::new(config.tokens(), FOUNDED);
+            self.roster = Roster::new(config.tokens(), generation);
             return;
         }
-        self.roster.replace(config.tokens());
+        self.roster.replace(config.tokens(), generation);
         if *reset {
             self.roster.reset(config.tokens());
             self.lease = None;
@@ -393,4 +393,16 @@ impl Pool {
     pub(crate) fn available_slot(&self, token: TokenId) -> Option<&Slot> {
         self.roster.slot(token).filter(|slot| self.roster.is_available(slot))
     }
+}
+
+/// The generation of the tokens that `entry` brings. It tells them from those of any other append, also of another log
+/// with the same versions, so that no id is taken for another's. Never [`BEFORE_JOINING`].
+#[expect(clippy::cast_possible_truncation, reason = "a hash is cut on purpose")]
+fn generation(entry: &Entry) -> u32 {
+    let name = [entry.version.appends(), entry.at.as_millis(), entry.by.number(), entry.proposal];
+    let mixed = name.into_iter().fold(0_u64, |mixed, part| {
+        let mixed = (mixed ^ part).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ (mixed >> 32)
+    });
+    (mixed as u32).max(BEFORE_JOINING + 1)
 }

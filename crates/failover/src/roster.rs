@@ -28,8 +28,8 @@ pub struct TokenId {
     generation: u32,
 }
 
-/// The generation of the first tokens of a log that was founded; [`Roster::new`] of before has another.
-pub(crate) const FOUNDED: u32 = 1;
+/// The generation of a worker's tokens before it has joined a log; no log has it.
+pub(crate) const BEFORE_JOINING: u32 = 0;
 
 /// The end of a chain.
 const NONE: u32 = u32::MAX;
@@ -76,12 +76,11 @@ pub(crate) struct Roster {
     available: Chain,
     unavailable: Chain,
     vacant: Vec<u32>,
-    first_generation: u32,
 }
 
 impl Roster {
-    /// A roster of `tokens`, all available. Ids of rosters with different `first_generation`s never coincide.
-    pub(crate) fn new(tokens: &[Token], first_generation: u32) -> Self {
+    /// A roster of `tokens`, all available. Ids of different generations never coincide.
+    pub(crate) fn new(tokens: &[Token], generation: u32) -> Self {
         let mut roster = Self {
             slots: Vec::with_capacity(tokens.len()),
             tokens: Arc::new(Vec::with_capacity(tokens.len())),
@@ -90,10 +89,9 @@ impl Roster {
             available: Chain::EMPTY,
             unavailable: Chain::EMPTY,
             vacant: Vec::new(),
-            first_generation,
         };
         for token in tokens {
-            roster.insert(token);
+            roster.insert(token, generation);
         }
         roster
     }
@@ -173,8 +171,8 @@ impl Roster {
     }
 
     /// Replaces the tokens by `tokens`. Who stays, by fingerprint, keeps id, state and place; who is new comes last
-    /// and is available; who goes is forgotten.
-    pub(crate) fn replace(&mut self, tokens: &[Token]) {
+    /// and is available, of `generation`; who goes is forgotten.
+    pub(crate) fn replace(&mut self, tokens: &[Token], generation: u32) {
         let wanted: BTreeSet<Fingerprint> = tokens.iter().map(|token| token.fingerprint).collect();
         let mut present: BTreeMap<Fingerprint, u32> =
             self.seats.iter().map(|&slot| (self.tokens[slot as usize].fingerprint, slot)).collect();
@@ -188,7 +186,7 @@ impl Roster {
         for token in tokens {
             match present.get(&token.fingerprint) {
                 Some(&slot) => self.put(slot, token.clone()),
-                None => self.insert(token),
+                None => self.insert(token, generation),
             }
         }
     }
@@ -220,16 +218,19 @@ impl Roster {
         })
     }
 
-    fn insert(&mut self, token: &Token) {
+    fn insert(&mut self, token: &Token, generation: u32) {
         if let Some(slot) = self.vacant.pop() {
-            let generation = self.slots[slot as usize].generation.wrapping_add(1);
+            // Generations are hashes: that of whoever stood here last is never taken again at once.
+            let last = self.slots[slot as usize].generation;
+            let other = generation.wrapping_add(1).max(BEFORE_JOINING + 1);
+            let generation = if generation == last { other } else { generation };
             self.put(slot, token.clone());
             self.seat(slot, generation);
         } else {
             let slot = index(self.slots.len());
-            self.slots.push(Slot::new(self.first_generation));
+            self.slots.push(Slot::new(generation));
             Arc::make_mut(&mut self.tokens).push(token.clone());
-            self.seat(slot, self.first_generation);
+            self.seat(slot, generation);
         }
     }
 
@@ -381,15 +382,15 @@ mod tests {
         roster.take_out(b);
         roster.take_out(c);
         roster.slot_mut(a).failures = 2;
-        roster.replace(&tokens("ecba"));
+        roster.replace(&tokens("ecba"), 7);
         assert_eq!(show(&roster), "ae|bc");
         assert_eq!(find(&roster, 'c'), c);
         assert_eq!(roster.slot(a).map(|slot| slot.failures), Some(2));
 
-        roster.replace(&tokens("abe"));
+        roster.replace(&tokens("abe"), 7);
         assert_eq!(show(&roster), "ae|b");
         assert_eq!(roster.slot(c), None);
-        roster.replace(&tokens("abec"));
+        roster.replace(&tokens("abec"), 7);
         assert_eq!(show(&roster), "aec|b");
         assert_eq!(roster.slot(c), None, "an old id does not name the token that came back");
 

@@ -110,7 +110,7 @@ impl Reader {
             self.fold = Some(fold);
             return Ok(Line::Snapshot);
         }
-        let parsed: EntryLine<'_, &RawValue> = parse(line)?;
+        let parsed: EntryLine<'_, &RawValue> = parse(line).map_err(|error| self.misplaced(line, error))?;
         self.verify(line, parsed.check.as_ref())?;
         let columns: Vec<usize> = parsed.events.iter().map(|event| column_of(line, event.get())).collect();
         let place = |event: usize| columns.get(event).copied().unwrap_or(1);
@@ -128,6 +128,15 @@ impl Reader {
             fault: WireFault::Contradiction(contradiction),
         })?;
         Ok(Line::Append(entry))
+    }
+
+    /// What to say of a line that is no append, if it is a snapshot at the wrong place.
+    fn misplaced(&self, line: &str, error: WireError) -> WireError {
+        if self.fold.is_some() && snapshot::is_snapshot(line) {
+            WireError { column: 1, fault: WireFault::Snapshot("it stands after appends, or twice".into()) }
+        } else {
+            error
+        }
     }
 
     /// The fingerprint in the header; `None` before it was read.

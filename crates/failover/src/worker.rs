@@ -15,7 +15,8 @@
 //! interleaving. [`Worker::perform`] is the loop for a log that answers at once.
 
 mod clock;
-mod settled;
+mod former;
+mod proposed;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -26,14 +27,15 @@ use core::mem;
 
 use crate::config::Config;
 use crate::decide::Command;
-use crate::event::{Entry, Event, Head, WorkerId};
+use crate::event::{Entry, Event, Head, Version, WorkerId};
 use crate::fold::Fold;
 use crate::log::{Append, Appended, Founding, Log, Newer, Start};
 use crate::pool::Pool;
 use crate::time::{Duration, Instant};
 
 use clock::Clock;
-use settled::Settled;
+use former::Former;
+use proposed::{Numbered, Proposed};
 
 /// As many commands go into one append at most.
 pub const MOST_TOGETHER: usize = 1024;
@@ -46,20 +48,14 @@ pub struct Worker {
     clock: Clock,
     proposals: u64,
     in_flight: Option<InFlight>,
-    settled: Settled,
-    lost: Vec<Command>,
+    proposed: Proposed,
+    former: Former,
     /// What it takes the state to be while it decides alone.
     ahead: Option<Box<Pool>>,
 }
 
 #[derive(Clone, Debug)]
-struct InFlight {
-    commands: Vec<Command>,
-    sent: Sent,
-}
-
-#[derive(Clone, Debug)]
-enum Sent {
+enum InFlight {
     Append(Append),
     Founding(Founding),
 }
@@ -85,8 +81,8 @@ impl Worker {
             clock: Clock::new(wall),
             proposals: 0,
             in_flight: None,
-            settled: Settled::default(),
-            lost: Vec::new(),
+            proposed: Proposed::default(),
+            former: Former::default(),
             ahead: None,
         }
     }
@@ -132,7 +128,7 @@ impl Worker {
     /// The append in flight, to be sent again when nobody knows what came of it.
     pub fn in_flight(&self) -> Option<&Append> {
         match &self.in_flight {
-            Some(InFlight { sent: Sent::Append(append), .. }) => Some(append),
+            Some(InFlight::Append(append)) => Some(append),
             _ => None,
         }
     }
@@ -168,7 +164,9 @@ impl Worker {
                 let most = waiting.len().min(MOST_TOGETHER);
                 waiting.iter().take(most).take_while(|command| !is_configuration(command)).count()
             };
-            if let Some(append) = self.decide(waiting.drain(..together).collect()) {
+            let commands: Vec<Numbered> =
+                waiting.drain(..together).filter_map(|command| self.proposed.number(command)).collect();
+            if let Some(append) = self.decide(commands) {
                 return Some(append);
             }
         }
@@ -181,13 +179,14 @@ impl Worker {
     /// # Panics
     /// If no append is in flight, or entries that are newer were caught up with: then it cannot have been accepted.
     pub fn accepted(&mut self) -> Entry {
-        let Some(InFlight { commands, sent: Sent::Append(append) }) = self.in_flight.take() else {
+        let Some(InFlight::Append(append)) = self.in_flight.take() else {
             panic!("broken invariant: an append that is not in flight was accepted");
         };
         let entry = append.into_entry();
+        self.end_alone();
         self.follow(&entry);
         self.clock.heard_all();
-        self.settled.add(entry.proposal, commands);
+        self.proposed.accepted(entry.proposal);
         entry
     }
 
@@ -197,25 +196,26 @@ impl Worker {
     /// If nothing is in flight, or `newer` is empty or does not follow on what was heard.
     pub fn refused(&mut self, newer: &Newer) -> Refused {
         assert!(!newer.is_empty(), "broken invariant: an append is refused because of something newer");
-        let Some(InFlight { commands, sent }) = self.in_flight.take() else {
+        let Some(sent) = self.in_flight.take() else {
             panic!("broken invariant: an append that is not in flight was refused");
         };
-        let heard = self.hear(newer);
+        let another = self.hear(newer);
         match sent {
-            Sent::Append(append) if self.fold.proposal_of(self.id) >= append.proposal => {
-                self.settled.add(append.proposal, commands);
+            InFlight::Append(append) if self.fold.proposal_of(self.id) >= append.proposal => {
+                self.proposed.accepted(append.proposal);
                 let own = newer
                     .entries
                     .iter()
                     .find(|entry| entry.by == self.id && entry.proposal == append.proposal);
                 Refused::WasAccepted(own.cloned().unwrap_or_else(|| append.into_entry()))
             }
-            Sent::Append(_) if heard.is_none() => {
+            InFlight::Append(_) if !another => {
+                let commands = self.proposed.take_back();
                 self.decide(commands).map_or(Refused::NothingLeft, Refused::Again)
             }
-            Sent::Append(_) | Sent::Founding(_) => {
-                let heard = heard.unwrap_or_else(|| self.fold.clone());
-                self.lose(commands, &heard);
+            InFlight::Append(_) => Refused::NothingLeft,
+            InFlight::Founding(_) => {
+                self.proposed.adopt(self.fold.proposal_of(self.id));
                 Refused::NothingLeft
             }
         }
@@ -232,7 +232,10 @@ impl Worker {
 
     /// The append in flight is refused for good: nothing is in flight any more. Gives its commands, which are not done.
     pub fn withdraw(&mut self) -> Vec<Command> {
-        self.in_flight.take().map_or_else(Vec::new, |in_flight| in_flight.commands)
+        if self.in_flight.take().is_none() {
+            return Vec::new();
+        }
+        self.proposed.take_back().into_iter().map(|numbered| numbered.command).collect()
     }
 
     /// The log is behind this worker: it was wiped or cut, and `over` is left of it. Gives the proposal to found it anew
@@ -240,13 +243,21 @@ impl Worker {
     /// commands are to be proposed again. `uptime` as for [`Worker::propose`].
     ///
     /// The answer comes by [`Worker::founded`], or by [`Worker::refused`] if another worker was first.
+    ///
+    /// # Panics
+    /// If this worker has heard nothing: a broken invariant, no log is behind it.
     pub fn found_anew(&mut self, uptime: Duration, over: Head) -> Founding {
+        assert!(
+            self.head() > Head::EMPTY,
+            "broken invariant: no log is behind a worker that has heard nothing"
+        );
         self.clock.observe(uptime);
-        let commands = self.withdraw();
         self.proposals += 1;
         let fold = self.fold.founded_anew(self.clock.reading(), self.id, self.proposals);
+        // An append that was in flight is remembered as any other: it may yet turn up in the log of another worker.
+        self.proposed.add(self.proposals, Vec::new());
         let founding = Founding { over, fold: Arc::new(fold) };
-        self.in_flight = Some(InFlight { commands, sent: Sent::Founding(founding.clone()) });
+        self.in_flight = Some(InFlight::Founding(founding.clone()));
         founding
     }
 
@@ -255,19 +266,20 @@ impl Worker {
     /// # Panics
     /// If no such proposal is in flight.
     pub fn founded(&mut self) {
-        let Some(InFlight { commands, sent: Sent::Founding(founding) }) = self.in_flight.take() else {
+        let Some(InFlight::Founding(founding)) = self.in_flight.take() else {
             panic!("broken invariant: a log was founded anew without a proposal");
         };
+        self.end_alone();
         self.fold = Arc::unwrap_or_clone(founding.fold);
         self.clock.follow(self.fold.pool().clock());
-        self.ahead = None;
-        self.lost.extend(commands);
+        self.proposed.adopt(self.fold.proposal_of(self.id));
     }
 
     /// Commands of this worker that were settled, or in flight, in a log that is gone, oldest first: propose them again.
     /// Empty but after [`Worker::founded`], or when another log was heard. The last thousand or so of them are remembered.
+    /// One that turns up in a log after all is known when it is proposed, and nothing comes of it.
     pub fn take_lost(&mut self) -> Vec<Command> {
-        mem::take(&mut self.lost)
+        self.proposed.take_lost()
     }
 
     /// While the log cannot be reached: decides `command` as if the log accepted whatever this worker decides, and serves
@@ -280,12 +292,14 @@ impl Worker {
         let at = self.clock.reading();
         let ahead = self.ahead.get_or_insert_with(|| {
             let mut pool = self.fold.pool().clone();
-            if let Some(InFlight { sent: Sent::Append(append), .. }) = &self.in_flight {
+            if let Some(InFlight::Append(append)) = &self.in_flight {
                 pool.apply(&append.clone().into_entry());
             }
             Box::new(pool)
         });
-        let mut events = ahead.decide(self.id, at, command);
+        let mut command = command.clone();
+        self.former.rename(&mut command, ahead);
+        let mut events = ahead.decide(self.id, at, &command);
         events.retain(|event| !matches!(event, Event::LeaseTaken { .. } | Event::ProbeSent { .. }));
         if events.is_empty() {
             return false;
@@ -337,35 +351,48 @@ impl Worker {
 
     /// As [`Worker::decide`], without a list where there is nothing to append.
     fn decide_one(&mut self, command: Command) -> Option<Append> {
+        let mut numbered = self.proposed.number(command)?;
         let at = self.clock.reading();
-        let events = self.pool().decide(self.id, at, &command);
-        if events.is_empty() { None } else { Some(self.send(at, vec![command], events)) }
+        self.former.rename(&mut numbered.command, self.pool());
+        let events = self.pool().decide(self.id, at, &numbered.command);
+        if events.is_empty() {
+            self.proposed.done(&numbered);
+            return None;
+        }
+        Some(self.send(at, vec![numbered], events))
     }
 
-    /// Decides commands one on the other; those that change nothing are done.
-    fn decide(&mut self, mut commands: Vec<Command>) -> Option<Append> {
+    /// Decides commands one on the other. Those that change nothing on what was heard are done. Those that change nothing
+    /// after others of this append are so only if it is accepted, and are decided again with it if not.
+    fn decide(&mut self, commands: Vec<Numbered>) -> Option<Append> {
         let at = self.clock.reading();
         let version = self.pool().version().next();
         // The pool with what was decided so far, from the second command on that needs it.
         let mut ahead: Option<Pool> = None;
         let mut events = Vec::new();
         let mut unfolded = 0;
-        commands.retain(|command| {
+        let mut together = Vec::with_capacity(commands.len());
+        for mut numbered in commands {
             if unfolded < events.len() {
                 let ahead = ahead.get_or_insert_with(|| self.fold.pool().clone());
                 let decided: &[Event] = &events[unfolded..];
                 ahead.apply_as(&Entry { version, at, by: self.id, proposal: 0, events: decided.into() });
                 unfolded = events.len();
             }
-            let decided = ahead.as_ref().unwrap_or(self.fold.pool()).decide(self.id, at, command);
-            let changes = !decided.is_empty();
-            events.extend(decided);
-            changes
-        });
-        if events.is_empty() { None } else { Some(self.send(at, commands, events)) }
+            let pool = ahead.as_ref().unwrap_or(self.fold.pool());
+            self.former.rename(&mut numbered.command, pool);
+            let decided = pool.decide(self.id, at, &numbered.command);
+            if events.is_empty() && decided.is_empty() {
+                self.proposed.done(&numbered);
+            } else {
+                events.extend(decided);
+                together.push(numbered);
+            }
+        }
+        if events.is_empty() { None } else { Some(self.send(at, together, events)) }
     }
 
-    fn send(&mut self, at: Instant, commands: Vec<Command>, events: Vec<Event>) -> Append {
+    fn send(&mut self, at: Instant, commands: Vec<Numbered>, events: Vec<Event>) -> Append {
         self.proposals += 1;
         let append = Append {
             expected: self.head(),
@@ -374,12 +401,14 @@ impl Worker {
             proposal: self.proposals,
             events: Box::from(events),
         };
-        self.in_flight = Some(InFlight { commands, sent: Sent::Append(append.clone()) });
+        self.proposed.add(self.proposals, commands);
+        self.in_flight = Some(InFlight::Append(append.clone()));
         append
     }
 
-    /// Folds what is newer. Gives what was heard before if that is not where it begins.
-    fn hear(&mut self, newer: &Newer) -> Option<Fold> {
+    /// Folds what is newer. Tells whether it is of another log than was heard.
+    fn hear(&mut self, newer: &Newer) -> bool {
+        self.end_alone();
         let before = match &newer.start {
             Start::Here => None,
             Start::Beginning => {
@@ -392,30 +421,35 @@ impl Worker {
             }
             Start::Snapshot(fold) => Some((**fold).clone()),
         };
-        let heard = before.map(|fold| mem::replace(&mut self.fold, fold));
+        let heard = before.map(|before| mem::replace(&mut self.fold, before));
         for entry in &newer.entries {
             self.follow(entry);
         }
         self.clock.follow(self.pool().clock());
         self.clock.heard_all();
-        self.ahead = None;
-        let heard = heard?;
+        let Some(heard) = heard else { return false };
+        if heard.head() == Head::EMPTY {
+            // It joins.
+            return false;
+        }
+        self.former.leave(heard.pool(), self.fold.pool());
         // What is not in this log was in one that is gone.
-        let lost = self.settled.take_after(self.fold.proposal_of(self.id));
-        self.lose(lost, &heard);
-        Some(heard)
-    }
-
-    /// These commands, of a time when `heard` was what this worker had heard, are to be proposed again.
-    fn lose(&mut self, commands: Vec<Command>, heard: &Fold) {
-        let (from, to) = (heard.pool(), self.fold.pool());
-        self.lost.extend(commands.into_iter().map(|command| command.carried_over(from, to)));
+        self.proposed.adopt(self.fold.proposal_of(self.id));
+        true
     }
 
     fn follow(&mut self, entry: &Entry) {
         self.fold.apply(entry);
         self.clock.follow(entry.at);
-        self.ahead = None;
+    }
+
+    /// The log has answered: what was decided alone is to be decided again.
+    fn end_alone(&mut self) {
+        if let Some(ahead) = self.ahead.take()
+            && ahead.version() > Version::EMPTY
+        {
+            self.former.leave(&ahead, self.fold.pool());
+        }
     }
 }
 

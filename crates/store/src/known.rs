@@ -44,8 +44,8 @@ pub(crate) enum Judged {
 
 impl Known {
     pub(crate) fn new(held: Held) -> Self {
-        let head = watch::Sender::new(held.head());
-        Self { held: Mutex::new(held), head }
+        let sender = watch::Sender::new(held.head());
+        Self { held: Mutex::new(held), head: sender }
     }
 
     /// All that is held, locked.
@@ -58,8 +58,8 @@ impl Known {
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Held) -> T) -> T {
         let mut held = self.lock();
         let answer = change(&mut held);
-        let head = held.head();
-        self.head.send_if_modified(|known| std::mem::replace(known, head) != head);
+        let newest = held.head();
+        self.head.send_if_modified(|known| std::mem::replace(known, newest) != newest);
         answer
     }
 
@@ -115,13 +115,13 @@ impl Held {
             return Err(StoreError::Behind { expected: after, found: head });
         }
         let before = self.before.as_ref().map_or(Head::EMPTY, Fold::head);
-        let heard = after.version.appends().checked_sub(before.version.appends());
-        let heard = heard.and_then(|heard| usize::try_from(heard).ok()).filter(|heard| {
-            let last = heard.checked_sub(1).and_then(|last| self.entries.get(last));
+        let place = after.version.appends().checked_sub(before.version.appends());
+        let place = place.and_then(|place| usize::try_from(place).ok()).filter(|place| {
+            let last = place.checked_sub(1).and_then(|last| self.entries.get(last));
             last.map_or(before, Entry::head) == after
         });
-        Ok(match heard {
-            Some(heard) => Newer::here(self.entries.range(heard..).cloned().collect()),
+        Ok(match place {
+            Some(place) => Newer::here(self.entries.range(place..).cloned().collect()),
             None => self.whole(),
         })
     }
@@ -161,15 +161,17 @@ impl Held {
     }
 
     /// What is to be done with a proposal to found the log anew: it is next if what is left of the log is what it says.
-    pub(crate) fn judge_founding(&self, founding: &Founding) -> Judged {
-        let Founding { over, fold } = founding;
-        if self.head() == *over {
-            return Judged::Next;
+    pub(crate) fn judge_founding(&self, founding: &Founding) -> Result<Judged, StoreError> {
+        let head = self.head();
+        if founding.replaces(head) {
+            return Ok(Judged::Next);
         }
-        match self.newer(fold.head()) {
-            Ok(Newer { start: Start::Here, .. }) => Judged::Known,
+        match self.newer(founding.fold.head()) {
+            Ok(Newer { start: Start::Here, .. }) => Ok(Judged::Known),
+            // It was cut when the proposal was made, and is wiped now: there is nothing to go on with.
+            Err(behind) if head == Head::EMPTY => Err(behind),
             // Also a log that is not as far, for another worker founded it anew that had heard less.
-            _ => Judged::Stale(self.whole()),
+            _ => Ok(Judged::Stale(self.whole())),
         }
     }
 }
@@ -202,3 +204,6 @@ pub(crate) fn founded<'a>(fold: &'a mut Option<Fold>, entry: &Entry) -> Result<&
         (None, _) => Err(Contradiction::NotFounded),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,11 +48,11 @@ pub trait Store: Send + Sync {
     /// If the log could not be read.
     fn snapshot(&self) -> impl Future<Output = Result<Option<Arc<Fold>>, StoreError>> + Send;
 
-    /// Founds a log anew that was wiped or cut ([`StoreError::Behind`]), if what is left of it is what the proposal says;
-    /// else tells what is newer. As safe to ask again as an append.
+    /// Founds a log anew that was wiped or cut ([`StoreError::Behind`]), if it is one that the proposal
+    /// [replaces](Founding::replaces); else tells what is newer. As safe to ask again as an append.
     ///
     /// # Errors
-    /// As [`Store::append`].
+    /// As [`Store::append`]. Also if the log was wiped since the proposal was made: then another is to be made.
     fn found(&self, founding: &Founding) -> impl Future<Output = Result<Appended, StoreError>> + Send;
 }
 

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Chain, FOUNDED, NONE, Probe, Roster, Slot, nobody};
+use super::{Chain, NONE, Probe, Roster, Slot, nobody};
 use crate::config::Token;
 use crate::time::Instant;
 
@@ -65,7 +65,6 @@ impl Roster {
             available: Chain::EMPTY,
             unavailable: Chain::EMPTY,
             vacant: vacant.clone(),
-            first_generation: FOUNDED,
         };
         let mut seat_of: BTreeMap<u32, u32> = BTreeMap::new();
         for (seat, slot) in seats.iter().enumerate() {

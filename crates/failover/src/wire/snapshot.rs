@@ -6,15 +6,19 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::check::Check;
 use super::{WireError, WireFault, parse, to_json};
-use crate::config::{Config, Policy, Token};
+use crate::config::{Config, Policy, Profile, Token};
 use crate::event::{Version, WorkerId};
 use crate::fold::{Fold, Proposed, WORKERS_REMEMBERED};
 use crate::pool::{Lease, Pool};
-use crate::roster::{Held, Parts, Probe, Roster};
+use crate::roster::{BEFORE_JOINING, Held, Parts, Probe, Roster};
 use crate::time::Instant;
+
+/// No log has had so many appends or probes, or lasts so long, and from here on there is room to count.
+const MOST: u64 = u64::MAX >> 1;
 
 /// A fold as a line, without the line's end. It stands directly after the header of a log.
 ///
@@ -50,9 +54,15 @@ pub(super) fn parsed(line: &str) -> Result<SnapshotLine<'_>, WireError> {
     parse(line)
 }
 
-/// Whether a line should be read as a snapshot rather than as an append.
+/// Whether a line should be read as a snapshot rather than as an append, in whatever order its keys stand.
 pub(super) fn is_snapshot(line: &str) -> bool {
-    line.starts_with("{\"snapshot\":")
+    #[derive(Deserialize)]
+    struct Key<'a> {
+        #[serde(borrow, default)]
+        snapshot: Option<&'a RawValue>,
+    }
+    let begins = line.starts_with("{\"snapshot\"");
+    begins || serde_json::from_str(line).is_ok_and(|Key { snapshot }| snapshot.is_some())
 }
 
 #[derive(Serialize, Deserialize)]
@@ -128,10 +138,16 @@ impl SlotLine {
         Self { generation, token: Some(token), failures, successes, since, probe }
     }
 
-    fn into_parts(self) -> (u32, Option<(Token, Held)>) {
+    /// `None` if something is counted for nobody.
+    fn into_parts(self) -> Option<(u32, Option<(Token, Held)>)> {
         let Self { generation, token, failures, successes, since, probe } = self;
         let probe = probe.map(|(number, sent)| Probe { number, sent });
-        (generation, token.map(|token| (token, Held { failures, successes, since, probe })))
+        let held = Held { failures, successes, since, probe };
+        let nothing = Held { failures: 0, successes: 0, since: Instant::ZERO, probe: None };
+        if token.is_none() && held != nothing {
+            return None;
+        }
+        Some((generation, token.map(|token| (token, held))))
     }
 }
 
@@ -143,8 +159,16 @@ impl SnapshotLine<'_> {
         if version == Version::EMPTY {
             return Err(wrong("it is of an empty log"));
         }
+        if version.appends() > MOST || next_probe > MOST || at.as_millis() > MOST {
+            return Err(wrong("more happened than can happen"));
+        }
+        let slots: Option<Vec<_>> = self.slots.into_iter().map(SlotLine::into_parts).collect();
+        let slots = slots.ok_or_else(|| wrong("something is counted for a vacant slot"))?;
+        if slots.iter().any(|(generation, _)| *generation == BEFORE_JOINING) {
+            return Err(wrong("a token is of before a log"));
+        }
         let parts = Parts {
-            slots: self.slots.into_iter().map(SlotLine::into_parts).collect(),
+            slots,
             seats: self.seats,
             available: self.available,
             unavailable: self.unavailable,
@@ -158,23 +182,37 @@ impl SnapshotLine<'_> {
         if here().any(|(_, held)| held.since > at || out(held).is_some_and(|(_, sent)| sent > at)) {
             return Err(wrong("something happened after it"));
         }
-        let numbers = here().filter_map(|(_, held)| out(held)).map(|(number, _)| number);
-        let probes_out = numbers.clone().count();
-        let distinct: BTreeSet<u64> = numbers.collect();
+        let mut probes_out: Vec<(u64, Instant)> = here().filter_map(|(_, held)| out(held)).collect();
+        probes_out.sort_unstable();
+        let in_order = |pair: &[(u64, Instant)]| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1;
         if first_probe == 0
-            || distinct.len() < probes_out
-            || distinct.iter().any(|number| *number >= next_probe)
+            || first_probe > next_probe
+            || !probes_out.windows(2).all(in_order)
+            || probes_out.iter().any(|(number, _)| !(first_probe..next_probe).contains(number))
         {
             return Err(wrong("its probes are not numbered as they were sent"));
         }
+        if here().any(|(_, held)| out(held).is_some_and(|(_, sent)| sent < held.since)) {
+            return Err(wrong("a token was probed before it left"));
+        }
         let roster = Roster::of(&parts).ok_or_else(|| wrong("a token is in neither list or in both"))?;
+        if !roster.unavailable().is_sorted_by_key(|(_, slot)| slot.since) {
+            return Err(wrong("its unavailable tokens are not in the order in which they left"));
+        }
+        if policy.profile() == Profile::Standard && roster.available().any(|(_, slot)| slot.successes > 0) {
+            return Err(wrong("probes are counted for an available token"));
+        }
+        let lease = self.lease.map(|LeaseLine { holder, until }| Lease { holder, until });
+        if lease.is_some_and(|lease| lease.until > at + Lease::DURATION) {
+            return Err(wrong("its lease lasts too long"));
+        }
         let mut probes: Vec<_> =
             roster.unavailable().filter_map(|(token, slot)| slot.probe.map(|probe| (token, probe))).collect();
         probes.sort_by_key(|(_, probe)| probe.number);
         let pool = Pool {
             policy: policy.into_owned(),
             roster,
-            lease: self.lease.map(|LeaseLine { holder, until }| Lease { holder, until }),
+            lease,
             next_probe,
             first_probe,
             probes_out: u32::try_from(probes.len()).unwrap_or(u32::MAX),
@@ -188,9 +226,10 @@ impl SnapshotLine<'_> {
             .map(|&(by, proposal, version)| (by, Proposed { proposal, version }))
             .collect();
         let newest = proposals.get(&by).is_some_and(|last| *last == Proposed { proposal, version });
-        let later = proposals.values().any(|last| last.version > version);
-        if !newest || later || proposals.len() != self.proposals.len() || proposals.len() > WORKERS_REMEMBERED
-        {
+        let versions: BTreeSet<Version> = proposals.values().map(|last| last.version).collect();
+        let later = versions.first() == Some(&Version::EMPTY) || versions.last() > Some(&version);
+        let twice = proposals.len() != self.proposals.len() || versions.len() != proposals.len();
+        if !newest || later || twice || proposals.len() > WORKERS_REMEMBERED {
             return Err(wrong("its proposals are not those of a log"));
         }
         Ok(Fold { pool, by, proposal, proposals })

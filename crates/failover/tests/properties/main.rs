@@ -7,6 +7,7 @@ mod run;
 mod selecting;
 #[path = "../shown/mod.rs"]
 mod shown;
+mod snapshots;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -44,6 +45,28 @@ proptest! {
         let (first, second) = (run(&scenario, None), run(&scenario, None));
         prop_assert_eq!(first, second);
     }
+}
+
+proptest! {
+    #![proptest_config(cases(120))]
+
+    #[test]
+    fn a_log_goes_on_from_the_snapshot_of_any_version(scenario in scenario()) {
+        let log = run(&scenario, None).map_err(TestCaseError::fail)?;
+        snapshots::reads_back(&log).map_err(TestCaseError::fail)?;
+    }
+}
+
+#[test]
+fn a_snapshot_that_was_changed_is_refused_or_does_no_harm() {
+    let mut runner = fixed(Config::default());
+    let mut draw = || scenario().new_tree(&mut runner).expect("a scenario").current();
+    let (mut accepted, mut refused) = (0, 0);
+    for _ in 0..25 {
+        let counts = snapshots::hostile(&run(&draw(), None).expect("a good run"));
+        (accepted, refused) = (accepted + counts.0, refused + counts.1);
+    }
+    assert!(accepted > 500 && refused > 2_000, "{accepted} accepted, {refused} refused");
 }
 
 /// The first scenario that `wrong` makes a difference in, of those that one seed gives.

@@ -100,12 +100,20 @@ impl Backlog {
     /// Another log is followed: tokens are named by their ids in `to`.
     pub(super) fn carry_over(&mut self, from: &Pool, to: &Pool) {
         let commands = std::mem::take(&mut self.commands);
-        self.commands = commands.into_iter().map(|command| command.carried_over(from, to)).collect();
+        self.commands = commands
+            .into_iter()
+            .map(|mut command| {
+                if let Command::Outcome { token, .. } | Command::ProbeAnswered { token, .. } = &mut command {
+                    *token = carried_over(*token, from, to);
+                }
+                command
+            })
+            .collect();
         let outcomes = std::mem::take(&mut self.outcomes);
         self.outcomes =
-            outcomes.into_iter().map(|(token, sum)| (token.carried_over(from, to), sum)).collect();
+            outcomes.into_iter().map(|(token, sum)| (carried_over(token, from, to), sum)).collect();
         if let Some((token, _)) = &mut self.unfolding {
-            *token = token.carried_over(from, to);
+            *token = carried_over(*token, from, to);
         }
     }
 
@@ -121,6 +129,12 @@ impl Backlog {
             self.outcomes.entry(token).or_default().fail(status, threshold);
         }
     }
+}
+
+/// The id that a token of `from` has in `to`.
+fn carried_over(token: TokenId, from: &Pool, to: &Pool) -> TokenId {
+    let named = from.token(token).and_then(|named| to.find_fingerprint(named.fingerprint));
+    named.unwrap_or(token)
 }
 
 impl Outcomes {
