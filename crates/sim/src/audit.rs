@@ -38,47 +38,49 @@ impl Audit {
         self.models.get(usize::try_from(version).ok()?.checked_sub(1)?)
     }
 
-    /// Hears a fact, and says what is wrong with it.
-    pub(crate) fn hear(&mut self, setting: &Setting, fact: &Fact) -> Option<Violation> {
+    /// Hears a fact, and says everything that is wrong with it.
+    pub(crate) fn hear(&mut self, setting: &Setting, fact: &Fact) -> Vec<Violation> {
+        let mut wrong = Vec::new();
         match fact {
             Fact::Appended { version, decided_on, at, by, command, probe, deeds } => {
                 let newest = self.models.len() as u64;
                 if *version != newest + 1 || *decided_on != newest {
                     let seen = format!("version {version} was decided on {decided_on}, the log had {newest}");
-                    return Some(Violation::new(Property::NothingStale, seen));
+                    wrong.push(Violation::new(Property::NothingStale, seen));
                 }
-                let (mut model, _) = self.models.last().cloned()?;
+                let Some((mut model, _)) = self.models.last().cloned() else { return wrong };
                 if let Some(seen) = probes_apart(&model, *by, *at, deeds) {
-                    return Some(Violation::new(Property::OneProber, seen));
+                    wrong.push(Violation::new(Property::OneProber, seen));
                 }
                 let expected = model.perform(setting, *by, *at, command, *probe);
                 if expected != *deeds {
                     let seen = format!("version {version} says {deeds:?}, the model {expected:?}");
-                    return Some(Violation::new(Property::Sequential, seen));
+                    wrong.push(Violation::new(Property::Sequential, seen));
                 }
                 Rc::make_mut(&mut self.models).push(keyed(model));
-                None
             }
             Fact::Idle { version, at, by, command, probe } => {
-                let (model, _) = self.at(*version)?;
+                let Some((model, _)) = self.at(*version) else { return wrong };
                 let expected = model.clone().perform(setting, *by, *at, command, *probe);
-                (!expected.is_empty()).then(|| {
+                if !expected.is_empty() {
                     let seen = format!("{command} did nothing at version {version}, the model {expected:?}");
-                    Violation::new(Property::Sequential, seen)
-                })
+                    wrong.push(Violation::new(Property::Sequential, seen));
+                }
             }
             Fact::Folded(version, view) => {
                 let Some((model, _)) = self.at(*version) else {
                     let seen = format!("a fold of version {version}, which the log has not had");
-                    return Some(Violation::new(Property::FoldsTheLog, seen));
+                    wrong.push(Violation::new(Property::FoldsTheLog, seen));
+                    return wrong;
                 };
-                (model.view() != view).then(|| {
+                if model.view() != view {
                     let seen = format!("at version {version} a fold has {view}, the model {}", model.view());
-                    Violation::new(Property::FoldsTheLog, seen)
-                })
+                    wrong.push(Violation::new(Property::FoldsTheLog, seen));
+                }
             }
-            Fact::Drew(_) | Fact::Configured(_) | Fact::Conflict | Fact::Fallback => None,
+            Fact::Drew(_) | Fact::Configured(_) | Fact::Met(_) => {}
         }
+        wrong
     }
 }
 
@@ -100,6 +102,7 @@ fn probes_apart(model: &Model, by: u64, at: u64, deeds: &[Deed]) -> Option<Strin
 mod tests {
     use super::*;
     use crate::command::{Command, Token};
+    use crate::setting::Profile;
     use crate::view::View;
 
     const A: Token = Token(0);
@@ -112,13 +115,24 @@ mod tests {
         Command::Outcome(A, 429)
     }
 
+    fn setting() -> Setting {
+        Setting { failure_threshold: 2, health_check: true, ..Setting::new(1, Vec::new()) }
+    }
+
+    fn higress() -> Setting {
+        Setting { profile: Profile::Higress, success_threshold: 2, cooldown: 0, ..setting() }
+    }
+
+    fn hear(setting: &Setting, facts: &[Fact]) -> Vec<Option<Property>> {
+        let mut audit = Audit::new(setting);
+        let first = |wrong: Vec<Violation>| wrong.first().map(|violation| violation.property);
+        facts.iter().map(|fact| first(audit.hear(setting, fact))).collect()
+    }
+
     /// Hears `facts`; only the last is wrong, and with what.
     #[track_caller]
     fn check(facts: &[Fact], expect: Property) {
-        let setting = Setting { failure_threshold: 2, health_check: true, ..Setting::new(1, Vec::new()) };
-        let mut audit = Audit::new(&setting);
-        let heard: Vec<_> =
-            facts.iter().map(|fact| audit.hear(&setting, fact).map(|violation| violation.property)).collect();
+        let heard = hear(&setting(), facts);
         let (last, before) = heard.split_last().expect("facts");
         assert!(before.iter().all(Option::is_none), "{heard:?}");
         assert_eq!(*last, Some(expect));
@@ -186,5 +200,69 @@ mod tests {
         // The cooldown is 100 ms: nothing is due yet.
         let facts = [first, second, tick(1, 4, 0, probes(1)), tick(2, 5, 99, probes(2))];
         check(&facts, Property::OneProber);
+    }
+
+    /// Worker 1 was answered by probe `probe`, as version `version`.
+    fn answered(version: u64, probe: u64, status: u16, deed: Deed) -> Fact {
+        Fact::Appended {
+            version,
+            decided_on: version - 1,
+            at: 0,
+            by: 1,
+            command: Command::ProbeAnswered(A, status),
+            probe: Some(probe),
+            deeds: vec![deed],
+        }
+    }
+
+    #[test]
+    fn the_rules_of_the_reference_are_told_from_ours() {
+        let [first, second] = out();
+        let tick = |version, deeds| appended(1, version, 0, Command::Tick, deeds);
+        let first_probe = tick(4, vec![Deed::LeaseTaken(60_000), Deed::ProbeSent(A, 1)]);
+        let second_probe = tick(5, vec![Deed::ProbeSent(A, 2)]);
+        // A second probe while one is out, a failure that keeps the successes, a success for a token that is back.
+        let facts = [
+            first,
+            second,
+            first_probe,
+            second_probe,
+            tick(6, vec![Deed::ProbeSent(A, 3)]),
+            tick(7, vec![Deed::ProbeSent(A, 4)]),
+            answered(8, 1, 200, Deed::ProbePassed(A, 1, 1)),
+            answered(9, 2, 201, Deed::ProbeFailed(A, 2, 1)),
+            answered(10, 3, 200, Deed::Healthy(A, 3)),
+            answered(11, 4, 200, Deed::ProbePassed(A, 4, 1)),
+        ];
+        assert_eq!(hear(&higress(), &facts), [None; 10]);
+        let ours = Setting { profile: Profile::Standard, ..higress() };
+        assert_eq!(hear(&ours, &facts)[3], Some(Property::Sequential));
+    }
+
+    #[test]
+    fn a_status_that_only_the_reference_takes_for_a_failure_is_counted_there() {
+        let counted = appended(1, 2, 0, Command::Outcome(A, 204), vec![Deed::Failed(A, 1)]);
+        assert_eq!(hear(&higress(), core::slice::from_ref(&counted)), [None]);
+        assert_eq!(hear(&setting(), &[counted]), [Some(Property::Sequential)]);
+    }
+
+    #[test]
+    fn a_reload_that_resets_must_and_one_that_keeps_must_not() {
+        let [first, _] = out();
+        let reload =
+            |reset| appended(1, 3, 0, Command::Reconfigure(vec![A]), vec![Deed::Configured(vec![A], reset)]);
+        let resets = Setting { reload_resets: true, ..setting() };
+        let check = |setting: &Setting, reset, expect| {
+            assert_eq!(hear(setting, &[first.clone(), reload(reset)]), [None, expect]);
+        };
+        check(&resets, true, None);
+        check(&resets, false, Some(Property::Sequential));
+        check(&setting(), true, Some(Property::Sequential));
+        // What was counted is forgotten: the next failure is the first.
+        let again = appended(2, 4, 0, failed(), vec![Deed::Failed(A, 2)]);
+        assert_eq!(
+            hear(&resets, &[first.clone(), reload(true), again]),
+            [None, None, Some(Property::Sequential)]
+        );
     }
 }

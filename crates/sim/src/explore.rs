@@ -1,88 +1,13 @@
 //! Every schedule of a world, each state once; and the shortest schedule that breaks a property.
 
-use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::key::Key;
+use crate::met::Sometimes;
 use crate::property::Violation;
-use crate::protocol::{Deed, Fact, Protocol};
+use crate::protocol::Protocol;
 use crate::setting::Setting;
 use crate::world::{Step, World};
-
-/// How often things were met that must be met, or the exploration proves nothing.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sometimes {
-    /// Appends that were refused.
-    pub conflicts: u64,
-    /// Leases taken by another worker than the last holder.
-    pub leases_changed: u64,
-    /// Requests that drew a fallback.
-    pub fallbacks: u64,
-    /// Replies that were lost.
-    pub lost_replies: u64,
-    /// Workers that died.
-    pub deaths: u64,
-    /// Tokens that came back.
-    pub returns: u64,
-}
-
-impl Sometimes {
-    pub(crate) fn hear(&mut self, fact: &Fact, lease: Option<(u64, u64)>) {
-        match fact {
-            Fact::Conflict => self.conflicts += 1,
-            Fact::Fallback => self.fallbacks += 1,
-            Fact::Appended { by, deeds, .. } => {
-                for deed in deeds {
-                    match deed {
-                        Deed::LeaseTaken(_) if lease.is_some_and(|(holder, _)| holder != *by) => {
-                            self.leases_changed += 1;
-                        }
-                        Deed::CooledDown(_) | Deed::Healthy(..) => self.returns += 1,
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// What was never met, in words.
-    pub fn never(&self) -> Vec<&'static str> {
-        [
-            (self.conflicts, "a conflict"),
-            (self.leases_changed, "a lease that changes hands"),
-            (self.fallbacks, "a fallback"),
-            (self.lost_replies, "a lost reply"),
-            (self.deaths, "a death"),
-            (self.returns, "a return"),
-        ]
-        .into_iter()
-        .filter_map(|(times, what)| (times == 0).then_some(what))
-        .collect()
-    }
-
-    /// Adds what was met elsewhere.
-    pub fn add(&mut self, other: &Self) {
-        self.conflicts += other.conflicts;
-        self.leases_changed += other.leases_changed;
-        self.fallbacks += other.fallbacks;
-        self.lost_replies += other.lost_replies;
-        self.deaths += other.deaths;
-        self.returns += other.returns;
-    }
-}
-
-/// How often each was met, one line.
-impl fmt::Display for Sometimes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { conflicts, leases_changed, fallbacks, lost_replies, deaths, returns } = self;
-        write!(
-            f,
-            "conflicts {conflicts}, leases that changed hands {leases_changed}, fallbacks {fallbacks}, \
-             lost replies {lost_replies}, deaths {deaths}, returns {returns}"
-        )
-    }
-}
 
 /// What an exploration has gone through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,6 +22,8 @@ pub struct Explored {
     pub met: Sometimes,
     /// The first violation, with its schedule.
     pub found: Option<Found>,
+    /// Whether it was stopped before it had gone through everything.
+    pub stopped: bool,
 }
 
 /// A schedule that breaks a property.
@@ -112,25 +39,36 @@ pub struct Found {
 /// on from once; the schedules through them are counted all the same. Stops at the first violation. Where the clocks have
 /// nothing more to say and every worker is done, [`World::settle`] must find nothing.
 pub fn exhaust<P: Protocol>(setting: &Setting) -> Explored {
-    let mut search = Search { known: BTreeMap::new(), path: Vec::new(), explored: Explored::default() };
+    exhaust_while::<P>(setting, |_| true)
+}
+
+/// [`exhaust`] for as long as `more` says so; it is asked at every new state, with how many are behind. About 50 bytes are
+/// kept of a state, and as many frames as the longest schedule has steps stand on the stack.
+pub fn exhaust_while<P: Protocol>(setting: &Setting, more: impl FnMut(u64) -> bool) -> Explored {
+    let mut search = Search { known: BTreeMap::new(), path: Vec::new(), explored: Explored::default(), more };
     let schedules = search.go_on(&World::<P>::new(setting));
     search.explored.schedules = schedules;
     search.explored.states = search.known.len() as u64;
     search.explored
 }
 
-struct Search {
+struct Search<M> {
     /// How many schedules lead on from a state.
     known: BTreeMap<Key, u128>,
     path: Vec<Step>,
     explored: Explored,
+    more: M,
 }
 
-impl Search {
+impl<M: FnMut(u64) -> bool> Search<M> {
     fn go_on<P: Protocol>(&mut self, world: &World<P>) -> u128 {
         let key = world.key();
         if let Some(schedules) = self.known.get(&key) {
             return *schedules;
+        }
+        if !(self.more)(self.known.len() as u64) {
+            self.explored.stopped = true;
+            return 0;
         }
         let steps = world.steps();
         let mut schedules = 0u128;
@@ -147,7 +85,7 @@ impl Search {
                 schedules = schedules.saturating_add(self.go_on(&next));
             }
             self.path.pop();
-            if self.explored.found.is_some() {
+            if self.explored.found.is_some() || self.explored.stopped {
                 return schedules;
             }
         }

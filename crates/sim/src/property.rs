@@ -52,6 +52,27 @@ impl Property {
     ];
 }
 
+impl Property {
+    /// Its name on the command line: `one-list`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OneList => "one-list",
+            Self::DrawsSomething => "draws-something",
+            Self::ThresholdHolds => "threshold-holds",
+            Self::StartKeeps => "start-keeps",
+            Self::CooldownHolds => "cooldown-holds",
+            Self::RemovalEarned => "removal-earned",
+            Self::DroppedStaysOut => "dropped-stays-out",
+            Self::NothingStale => "nothing-stale",
+            Self::Sequential => "sequential",
+            Self::FoldsTheLog => "folds-the-log",
+            Self::OneProber => "one-prober",
+            Self::NothingLost => "nothing-lost",
+            Self::Recovers => "recovers",
+        }
+    }
+}
+
 /// The property as a sentence, with its kind.
 impl fmt::Display for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::audit::Audit;
 use crate::command::{Command, Token};
 use crate::key::Key;
+use crate::met::Occasion;
 use crate::setting::Setting;
 use crate::view::View;
 
@@ -52,6 +53,8 @@ pub enum Move {
 pub struct Making<'a> {
     /// The world's clock, in milliseconds.
     pub now: u64,
+    /// What the worker's wall clock says, in milliseconds.
+    pub wall: u64,
     /// The command that is begun, if the move is [`Move::Begin`].
     pub next: Option<&'a Command>,
     /// What the checkers should know.
@@ -61,8 +64,8 @@ pub struct Making<'a> {
 }
 
 impl<'a> Making<'a> {
-    pub(crate) fn new(now: u64, next: Option<&'a Command>, telling: bool) -> Self {
-        Self { now, next, facts: Vec::new(), telling, told: String::new() }
+    pub(crate) fn new(now: u64, wall: u64, next: Option<&'a Command>, telling: bool) -> Self {
+        Self { now, wall, next, facts: Vec::new(), telling, told: String::new() }
     }
 
     /// Says in words what the move is, if anyone listens.
@@ -119,17 +122,15 @@ pub enum Fact {
     },
     /// A worker's fold is at this version now, and looks like this.
     Folded(u64, View),
-    /// An append was refused.
-    Conflict,
-    /// A request drew an unavailable token.
-    Fallback,
+    /// Something was met that should be met sometimes.
+    Met(Occasion),
 }
 
 /// An event of a log, in names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deed {
-    /// These tokens are configured.
-    Configured(Vec<Token>),
+    /// These tokens are configured, and whether everything that was known of them is forgotten.
+    Configured(Vec<Token>, bool),
     /// A failure was counted; the count afterwards.
     Failed(Token, u32),
     /// The failure that took the token out; the count it made.

@@ -20,7 +20,7 @@ impl<P: Protocol> World<P> {
             world.end(*worker);
         }
         // As long as the cooldown and what the clocks disagree by, and no longer: the first tick must do.
-        world.now += world.setting.cooldown + world.setting.disagreement();
+        world.now += world.setting.cooldown + world.disagreement();
         for worker in &alive {
             world.read(*worker);
             world.places[*worker].taken = usize::MAX - 1;

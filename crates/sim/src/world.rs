@@ -1,16 +1,14 @@
 //! A world at one point of a schedule: what can happen next, and making it happen under the eyes of the checkers.
 
-use core::fmt;
-use core::fmt::Write as _;
 use std::rc::Rc;
 
 use crate::audit::Audit;
 use crate::command::Command;
-use crate::explore::Sometimes;
 use crate::key::Key;
+use crate::met::{Occasion, Sometimes};
 use crate::property::{Property, Violation};
 use crate::protocol::{Fact, Making, Move, Protocol};
-use crate::setting::{BEGINNING, Faults, Setting};
+use crate::setting::{BEGINNING, Faults, SET_BACK, Setting};
 use crate::view::View;
 use crate::witness::{Taken, Witness};
 
@@ -21,6 +19,8 @@ pub enum Step {
     Worker(usize, Move),
     /// A worker, counted from 0, dies where it is.
     Dies(usize),
+    /// The wall clock of a worker, counted from 0, is set back.
+    SetBack(usize),
     /// The clock goes on to the next moment.
     Clock,
 }
@@ -50,13 +50,17 @@ pub(crate) struct Place {
     /// When it took up the last.
     began: u64,
     pub(crate) dead: bool,
+    /// How often its wall clock was set back.
+    set_back: u32,
+    /// How often it had been when the worker last started.
+    started_back: u32,
 }
 
 impl<P: Protocol> World<P> {
     /// The world before anything has happened.
     pub fn new(setting: &Setting) -> Self {
         let protocol = P::new(setting);
-        let place = Place { taken: 0, began: BEGINNING, dead: false };
+        let place = Place { taken: 0, began: BEGINNING, dead: false, set_back: 0, started_back: 0 };
         Self {
             view: protocol.view(),
             protocol,
@@ -94,6 +98,9 @@ impl<P: Protocol> World<P> {
             if self.left.deaths > 0 && (busy || next.is_some()) {
                 steps.push(Step::Dies(worker));
             }
+            if self.left.set_back > 0 && next.is_some() {
+                steps.push(Step::SetBack(worker));
+            }
         }
         if self.moments < self.setting.moments.len() {
             steps.push(Step::Clock);
@@ -128,46 +135,17 @@ impl<P: Protocol> World<P> {
         key.add(self.now);
         key.add(self.left.lost_replies.into());
         key.add(self.left.deaths.into());
+        key.add(self.left.set_back.into());
         for place in &self.places {
             key.add_len(place.taken);
             key.add(place.began);
             key.add(place.dead.into());
+            key.add(place.set_back.into());
+            key.add(place.started_back.into());
         }
         self.witness.key(&mut key);
         self.protocol.key(&self.audit, &mut key);
         key
-    }
-
-    /// Takes the steps of a schedule in order, leaves out those that cannot be taken, and stops when a property breaks.
-    /// Gives the steps that were taken.
-    pub fn follow(&mut self, schedule: &[Step]) -> Vec<Step> {
-        let mut taken = Vec::new();
-        for step in schedule {
-            if self.steps().contains(step) {
-                self.take(*step);
-                taken.push(*step);
-            }
-        }
-        taken
-    }
-
-    /// A schedule as a list of steps that a person can read, and the property that breaks at its end. If none breaks on
-    /// the way, faults are stopped at its end and the property is one of [`World::settle`]'s.
-    pub fn tell(setting: &Setting, schedule: &[Step]) -> String {
-        let mut world = Self::new(setting);
-        let mut told = String::new();
-        for (number, step) in schedule.iter().enumerate() {
-            let line = world.step(*step, true);
-            // Writing to a string does not fail.
-            let _ = writeln!(told, "{:3}. {line}", number + 1);
-        }
-        if world.broken.is_none() {
-            told.push_str("     faults stop, every command ends, the cooldown passes, every worker ticks\n");
-        }
-        if let Some(violation) = world.broken.clone().or_else(|| world.settle()) {
-            let _ = writeln!(told, "broken: {violation}");
-        }
-        told
     }
 
     /// Takes a step, and says what it was if `telling`.
@@ -181,13 +159,20 @@ impl<P: Protocol> World<P> {
             Step::Dies(worker) => {
                 self.places[worker].dead = true;
                 self.left.deaths -= 1;
-                self.met.deaths += 1;
+                self.met.meet(Occasion::Death);
                 format_if(telling, || format!("worker {} dies", worker + 1))
+            }
+            Step::SetBack(worker) => {
+                self.places[worker].set_back += 1;
+                self.left.set_back -= 1;
+                format_if(telling, || {
+                    format!("the clock of worker {} is set back by {SET_BACK} ms", worker + 1)
+                })
             }
             Step::Worker(worker, made) => {
                 if made == Move::Lose {
                     self.left.lost_replies = self.left.lost_replies.saturating_sub(1);
-                    self.met.lost_replies += 1;
+                    self.met.meet(Occasion::LostReply);
                 }
                 let setting = Rc::clone(&self.setting);
                 let next = setting.programs[worker].get(self.places[worker].taken);
@@ -210,8 +195,15 @@ impl<P: Protocol> World<P> {
         if begun {
             let place = &mut self.places[worker];
             (place.taken, place.began) = (place.taken + 1, self.now);
+            if next == Some(&Command::Start) {
+                place.started_back = place.set_back;
+                if place.set_back > 0 {
+                    self.met.meet(Occasion::SetBack);
+                }
+            }
         }
-        let mut making = Making::new(self.now, next.filter(|_| begun), telling);
+        let wall = setting.clock_of(worker, self.now, self.places[worker].set_back);
+        let mut making = Making::new(self.now, wall, next.filter(|_| begun), telling);
         self.protocol.make(&setting, worker, made, &mut making);
         let facts = core::mem::take(&mut making.facts);
         let told = making.told();
@@ -250,12 +242,19 @@ impl<P: Protocol> World<P> {
             at_work: &at_work,
             facts,
             now: self.now,
+            disagreement: self.disagreement(),
         };
         wrong.extend(self.witness.watch(&setting, &taken));
         self.view = after;
         if self.broken.is_none() {
             self.broken = wrong.into_iter().find(|violation| setting.watch.contains(&violation.property));
         }
+    }
+
+    /// By how many milliseconds the clocks of any two workers may disagree: a clock that is set back moves who starts after
+    /// it, and must move nobody else.
+    pub(crate) fn disagreement(&self) -> u64 {
+        self.setting.disagreement(self.places.iter().map(|place| place.started_back))
     }
 
     pub(crate) fn configured(&self) -> &[crate::command::Token] {
@@ -269,15 +268,4 @@ impl<P: Protocol> World<P> {
 
 fn format_if(telling: bool, words: impl FnOnce() -> String) -> String {
     if telling { words() } else { String::new() }
-}
-
-/// A step on its own, without what it leads to: `worker 1 GoOn`.
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Worker(worker, made) => write!(f, "worker {} {made:?}", worker + 1),
-            Self::Dies(worker) => write!(f, "worker {} dies", worker + 1),
-            Self::Clock => f.write_str("clock"),
-        }
-    }
 }

@@ -16,6 +16,7 @@ use firedrill_failover::{
 use crate::audit::Audit;
 use crate::command::{Command, Token};
 use crate::key::Key;
+use crate::met::Occasion;
 use crate::protocol::{Fact, Making, Move, Protocol};
 use crate::setting::{BEGINNING, Setting};
 use crate::view::View;
@@ -81,7 +82,8 @@ impl<const CARELESS: bool> Protocol for Log<CARELESS> {
             newest.apply(entry);
         }
         let actors = (0..setting.programs.len()).map(|place| {
-            let mut actor = Actor::new(setting, place, place as u64 + 1, BEGINNING, &config);
+            let wall = setting.clock_of(place, BEGINNING, 0);
+            let mut actor = Actor::new(place as u64 + 1, BEGINNING, wall, &config);
             actor.worker.catch_up(&entries);
             Rc::new(actor)
         });
@@ -205,14 +207,14 @@ impl<const CARELESS: bool> Log<CARELESS> {
     fn begin(&mut self, setting: &Setting, worker: usize, command: &Command, making: &mut Making<'_>) {
         if *command == Command::Start {
             self.workers += 1;
-            let actor = Actor::new(setting, worker, self.workers, making.now, &self.config);
+            let actor = Actor::new(self.workers, making.now, making.wall, &self.config);
             self.actors[worker] = Rc::new(actor);
         }
         if *command == Command::Select {
             let pool = self.actors[worker].worker.pool();
             let drawn = pool.select(&mut Random::new(1, 0));
             if drawn.fallback {
-                making.facts.push(Fact::Fallback);
+                making.facts.push(Fact::Met(Occasion::Fallback));
             }
             making.facts.push(Fact::Drew(named(pool, drawn.token)));
             making.say(|| "draws".into());
@@ -272,7 +274,12 @@ impl<const CARELESS: bool> Log<CARELESS> {
             Reply::Accepted
         } else {
             making.say(|| format!("the append arrives and is refused: the log is at version {length}"));
-            making.facts.push(Fact::Conflict);
+            making.facts.push(Fact::Met(Occasion::Conflict));
+            let [held, holder] = [self.actors[worker].worker.pool(), &self.newest]
+                .map(|pool| pool.lease().map(|lease| lease.holder));
+            if held == Some(append.by) && holder.is_some_and(|holder| holder != append.by) {
+                making.facts.push(Fact::Met(Occasion::Overslept));
+            }
             Reply::Refused(length)
         };
         if let Some(at_hand) = &mut self.actor(worker).at_hand {
@@ -284,7 +291,16 @@ impl<const CARELESS: bool> Log<CARELESS> {
     fn hear(&mut self, worker: usize, making: &mut Making<'_>) {
         let entries = Rc::clone(&self.entries);
         let actor = self.actor(worker);
-        let Some(AtHand { command, probe, reply: Some(reply), .. }) = actor.at_hand.take() else { return };
+        let Some(AtHand { command, probe, append, reply: Some(reply) }) = actor.at_hand.take() else {
+            return;
+        };
+        let answered = match reply {
+            Reply::Accepted => append.expected.appends() + 1,
+            Reply::Refused(length) => length as u64,
+        };
+        if answered < entries.len() as u64 {
+            making.facts.push(Fact::Met(Occasion::LateReply));
+        }
         let entry = match reply {
             Reply::Accepted => {
                 making.say(|| "hears that it is in the log".into());
@@ -307,6 +323,7 @@ impl<const CARELESS: bool> Log<CARELESS> {
                 }
                 Refused::WasAccepted(entry) => {
                     making.say(|| "hears what is newer, and that it was in the log".into());
+                    making.facts.push(Fact::Met(Occasion::FoundInLog));
                     Some(entry)
                 }
             },
@@ -327,9 +344,8 @@ impl<const CARELESS: bool> Log<CARELESS> {
 }
 
 impl Actor {
-    fn new(setting: &Setting, place: usize, number: u64, now: u64, config: &Config) -> Self {
-        let wall = Instant::from_millis(setting.clock_of(place, now));
-        let worker = Worker::new(WorkerId::new(number), wall, config);
+    fn new(number: u64, now: u64, wall: u64, config: &Config) -> Self {
+        let worker = Worker::new(WorkerId::new(number), Instant::from_millis(wall), config);
         Self { worker, born: now, at_hand: None, probes: Vec::new() }
     }
 

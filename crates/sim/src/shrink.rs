@@ -1,0 +1,111 @@
+//! Making a world and a schedule that break a property shorter, for as long as the same property breaks.
+
+use crate::explore::Found;
+use crate::property::{Property, Violation};
+use crate::protocol::Protocol;
+use crate::setting::{Faults, Profile, Setting};
+use crate::world::{Step, World};
+
+/// A world that breaks a property, made as small as it gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shrunk {
+    /// The world, with the commands that it takes.
+    pub setting: Setting,
+    /// The schedule, with the steps that it takes, and what breaks at its end.
+    pub found: Found,
+}
+
+/// Leaves out commands and steps for as long as the same property breaks. What is left may still be longer than
+/// [`crate::explore::fewest`] would find.
+pub fn shrink<P: Protocol>(setting: &Setting, found: &Found) -> Shrunk {
+    let property = found.violation.property;
+    let mut least = Shrunk { setting: setting.clone(), found: found.clone() };
+    loop {
+        let before = least.clone();
+        without_commands::<P>(&mut least, property);
+        without_steps::<P>(&mut least, property);
+        with_less::<P>(&mut least, property);
+        if least == before {
+            return least;
+        }
+    }
+}
+
+fn without_commands<P: Protocol>(least: &mut Shrunk, property: Property) {
+    for worker in 0..least.setting.programs.len() {
+        for place in (0..least.setting.programs[worker].len()).rev() {
+            let mut setting = least.setting.clone();
+            setting.programs[worker].remove(place);
+            if let Some(found) = breaks::<P>(&setting, &least.found.schedule, property) {
+                *least = Shrunk { setting, found };
+            }
+        }
+    }
+}
+
+/// Takes from the world what the schedule does not need: workers, tokens, rules, moments, faults.
+fn with_less<P: Protocol>(least: &mut Shrunk, property: Property) {
+    let cuts: [fn(&mut Setting); 12] = [
+        |setting| {
+            // The last one only, so that the others keep their numbers.
+            if setting.programs.len() > 1 {
+                setting.programs.pop();
+                setting.ahead.truncate(setting.programs.len());
+            }
+        },
+        |setting| {
+            if setting.tokens.len() > 1 {
+                setting.tokens.pop();
+            }
+        },
+        |setting| {
+            setting.moments.pop();
+        },
+        |setting| setting.ahead.clear(),
+        |setting| setting.faults = Faults::default(),
+        |setting| setting.faults.lost_replies = setting.faults.lost_replies.saturating_sub(1),
+        |setting| setting.faults.deaths = setting.faults.deaths.saturating_sub(1),
+        |setting| setting.faults.set_back = setting.faults.set_back.saturating_sub(1),
+        |setting| setting.profile = Profile::Standard,
+        |setting| setting.reload_resets = false,
+        |setting| setting.success_threshold = 1,
+        |setting| setting.health_check = setting.health_check && setting.cooldown == 0,
+    ];
+    for cut in cuts {
+        loop {
+            let mut setting = least.setting.clone();
+            cut(&mut setting);
+            if setting == least.setting {
+                break;
+            }
+            let Some(found) = breaks::<P>(&setting, &least.found.schedule, property) else { break };
+            *least = Shrunk { setting, found };
+        }
+    }
+}
+
+fn without_steps<P: Protocol>(least: &mut Shrunk, property: Property) {
+    let mut chunk = least.found.schedule.len() / 2;
+    while chunk > 0 {
+        let mut place = 0;
+        while place < least.found.schedule.len() {
+            let schedule = &least.found.schedule;
+            let end = (place + chunk).min(schedule.len());
+            let shorter: Vec<Step> = [&schedule[..place], &schedule[end..]].concat();
+            match breaks::<P>(&least.setting, &shorter, property) {
+                Some(found) => least.found = found,
+                None => place += chunk,
+            }
+        }
+        chunk /= 2;
+    }
+}
+
+/// Whether `property` breaks in what can be taken of `schedule`, or after it.
+fn breaks<P: Protocol>(setting: &Setting, schedule: &[Step], property: Property) -> Option<Found> {
+    let mut world = World::<P>::new(setting);
+    let schedule = world.follow(schedule);
+    let same = |violation: &Violation| violation.property == property;
+    let violation = world.broken().cloned().or_else(|| world.settle()).filter(same)?;
+    Some(Found { schedule, violation })
+}
