@@ -45,6 +45,19 @@ impl Occasion {
         Self::SetBack,
     ];
 
+    /// Whether only workers that share a log can meet it.
+    pub fn is_of_logs(self) -> bool {
+        matches!(
+            self,
+            Self::LeaseChanged
+                | Self::Overslept
+                | Self::Return
+                | Self::LateReply
+                | Self::LostReply
+                | Self::FoundInLog
+        )
+    }
+
     /// Its name in a document: `leaseChanged`.
     pub fn name(self) -> &'static str {
         match self {

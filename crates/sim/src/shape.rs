@@ -63,24 +63,29 @@ impl Shape {
         let reload_resets = random.below(4) == 0;
         // To the checkers a token that is dropped stays dropped, so a world has starts or a new configuration.
         let starts = random.below(2) == 0;
+        let health_check = random.below(2) == 0;
+        // In some worlds there is little but probes, or leases would hardly ever change hands.
+        let probing = health_check && random.below(2) == 0;
         let mut programs: Vec<Vec<Command>> = Vec::new();
         for _ in 0..workers {
             let commands = drawn(random, 3, 4, self.commands);
-            programs.push((0..commands).map(|_| command(random, tokens, starts)).collect());
+            let mut next = || {
+                if probing && random.below(2) == 0 { Command::Tick } else { command(random, tokens, starts) }
+            };
+            programs.push((0..commands).map(|_| next()).collect());
         }
-        let health_check = random.below(2) == 0;
         let cooldowns = if apart { [8_000, 20_000] } else { [100, 1_000] };
         let cooldown = cooldowns[random.below(2) as usize];
         let mut moments: Vec<u64> =
             [50, 100, 1_000, 5_000, 8_000, 20_000, 59_999, 60_000, 61_000].into_iter().collect();
-        moments.retain(|_| random.below(4) > 0);
+        moments.retain(|moment| random.below(4) > 0 && (!probing || *moment > 50_000));
         let ahead = |_| i64::from(random.below(10_001)) - 5_000;
         let ahead = if apart { (0..workers).map(ahead).collect() } else { Vec::new() };
         let limit = |random: &mut Random, allowed: bool, below| if allowed { random.below(below) } else { 0 };
         Setting {
-            failure_threshold: random.below(3) + 1,
+            failure_threshold: if probing { 1 } else { random.below(3) + 1 },
             success_threshold: random.below(2) + 1,
-            cooldown: if health_check && random.below(2) == 0 { 0 } else { cooldown },
+            cooldown: if probing || (health_check && random.below(2) == 0) { 0 } else { cooldown },
             health_check,
             profile,
             reload_resets,
@@ -110,6 +115,20 @@ impl Shape {
         };
         Occasion::ALL.into_iter().filter(offers).collect()
     }
+}
+
+/// What must be met in one world if many of its schedules are gone through, or they prove nothing.
+pub fn must(setting: &Setting) -> Vec<Occasion> {
+    let fails = |program: &&Vec<Command>| {
+        let fails_at_first =
+            |token: &Token| program.first().is_some_and(|first| first.fails(*token, setting));
+        setting.tokens.iter().any(fails_at_first)
+    };
+    // Two that begin with a failure may decide on one version.
+    let race = setting.programs.iter().filter(fails).count() > 1;
+    let works = setting.programs.iter().any(|program| !program.is_empty());
+    let offers = [(Occasion::Conflict, race), (Occasion::Death, works && setting.faults.deaths > 0)];
+    offers.into_iter().filter(|(_, offered)| *offered).map(|(occasion, _)| occasion).collect()
 }
 
 /// What is fixed, or one of `choices` numbers from `least`.

@@ -1,7 +1,7 @@
 //! Making a world and a schedule that break a property shorter, for as long as the same property breaks.
 
 use crate::explore::Found;
-use crate::property::{Property, Violation};
+use crate::property::Property;
 use crate::protocol::Protocol;
 use crate::setting::{Faults, Profile, Setting};
 use crate::world::{Step, World};
@@ -15,44 +15,66 @@ pub struct Shrunk {
     pub found: Found,
 }
 
-/// Leaves out commands and steps for as long as the same property breaks. What is left may still be longer than
+/// What must still break.
+#[derive(Copy, Clone)]
+struct Wanted {
+    property: Property,
+    /// By the schedule itself, and not by what comes after it.
+    on_the_way: bool,
+}
+
+/// Leaves out commands, workers, rules and steps for as long as the same property breaks. What is left may still be longer than
 /// [`crate::explore::fewest`] would find.
 pub fn shrink<P: Protocol>(setting: &Setting, found: &Found) -> Shrunk {
-    let property = found.violation.property;
+    let mut world = World::<P>::new(setting);
+    world.follow(&found.schedule);
+    let wanted = Wanted { property: found.violation.property, on_the_way: world.broken().is_some() };
     let mut least = Shrunk { setting: setting.clone(), found: found.clone() };
     loop {
         let before = least.clone();
-        without_commands::<P>(&mut least, property);
-        without_steps::<P>(&mut least, property);
-        with_less::<P>(&mut least, property);
+        without_commands::<P>(&mut least, wanted);
+        without_steps::<P>(&mut least, wanted);
+        without_workers::<P>(&mut least, wanted);
+        with_less::<P>(&mut least, wanted);
         if least == before {
             return least;
         }
     }
 }
 
-fn without_commands<P: Protocol>(least: &mut Shrunk, property: Property) {
+fn without_commands<P: Protocol>(least: &mut Shrunk, wanted: Wanted) {
     for worker in 0..least.setting.programs.len() {
         for place in (0..least.setting.programs[worker].len()).rev() {
             let mut setting = least.setting.clone();
             setting.programs[worker].remove(place);
-            if let Some(found) = breaks::<P>(&setting, &least.found.schedule, property) {
+            if let Some(found) = breaks::<P>(&setting, &least.found.schedule, wanted) {
                 *least = Shrunk { setting, found };
             }
         }
     }
 }
 
-/// Takes from the world what the schedule does not need: workers, tokens, rules, moments, faults.
-fn with_less<P: Protocol>(least: &mut Shrunk, property: Property) {
+fn without_workers<P: Protocol>(least: &mut Shrunk, wanted: Wanted) {
+    for worker in (0..least.setting.programs.len()).rev() {
+        if least.setting.programs.len() == 1 {
+            return;
+        }
+        let mut setting = least.setting.clone();
+        setting.programs.remove(worker);
+        if worker < setting.ahead.len() {
+            setting.ahead.remove(worker);
+        }
+        let schedule: Vec<Step> =
+            least.found.schedule.iter().filter_map(|step| step.without_worker(worker)).collect();
+        if let Some(found) = breaks::<P>(&setting, &schedule, wanted) {
+            *least = Shrunk { setting, found };
+        }
+    }
+}
+
+/// Takes from the world what the schedule does not need: tokens, rules, moments, faults.
+fn with_less<P: Protocol>(least: &mut Shrunk, wanted: Wanted) {
     let cuts: [fn(&mut Setting); 12] = [
-        |setting| {
-            // The last one only, so that the others keep their numbers.
-            if setting.programs.len() > 1 {
-                setting.programs.pop();
-                setting.ahead.truncate(setting.programs.len());
-            }
-        },
         |setting| {
             if setting.tokens.len() > 1 {
                 setting.tokens.pop();
@@ -69,6 +91,7 @@ fn with_less<P: Protocol>(least: &mut Shrunk, property: Property) {
         |setting| setting.profile = Profile::Standard,
         |setting| setting.reload_resets = false,
         |setting| setting.success_threshold = 1,
+        |setting| setting.cooldown = setting.cooldown.min(100),
         |setting| setting.health_check = setting.health_check && setting.cooldown == 0,
     ];
     for cut in cuts {
@@ -78,13 +101,13 @@ fn with_less<P: Protocol>(least: &mut Shrunk, property: Property) {
             if setting == least.setting {
                 break;
             }
-            let Some(found) = breaks::<P>(&setting, &least.found.schedule, property) else { break };
+            let Some(found) = breaks::<P>(&setting, &least.found.schedule, wanted) else { break };
             *least = Shrunk { setting, found };
         }
     }
 }
 
-fn without_steps<P: Protocol>(least: &mut Shrunk, property: Property) {
+fn without_steps<P: Protocol>(least: &mut Shrunk, wanted: Wanted) {
     let mut chunk = least.found.schedule.len() / 2;
     while chunk > 0 {
         let mut place = 0;
@@ -92,7 +115,7 @@ fn without_steps<P: Protocol>(least: &mut Shrunk, property: Property) {
             let schedule = &least.found.schedule;
             let end = (place + chunk).min(schedule.len());
             let shorter: Vec<Step> = [&schedule[..place], &schedule[end..]].concat();
-            match breaks::<P>(&least.setting, &shorter, property) {
+            match breaks::<P>(&least.setting, &shorter, wanted) {
                 Some(found) => least.found = found,
                 None => place += chunk,
             }
@@ -101,11 +124,11 @@ fn without_steps<P: Protocol>(least: &mut Shrunk, property: Property) {
     }
 }
 
-/// Whether `property` breaks in what can be taken of `schedule`, or after it.
-fn breaks<P: Protocol>(setting: &Setting, schedule: &[Step], property: Property) -> Option<Found> {
+/// Whether what is wanted breaks in what can be taken of `schedule`, or after it.
+fn breaks<P: Protocol>(setting: &Setting, schedule: &[Step], wanted: Wanted) -> Option<Found> {
     let mut world = World::<P>::new(setting);
     let schedule = world.follow(schedule);
-    let same = |violation: &Violation| violation.property == property;
-    let violation = world.broken().cloned().or_else(|| world.settle()).filter(same)?;
+    let violation = if wanted.on_the_way { world.broken().cloned() } else { world.settle() };
+    let violation = violation.filter(|violation| violation.property == wanted.property)?;
     Some(Found { schedule, violation })
 }

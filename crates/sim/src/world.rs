@@ -25,6 +25,19 @@ pub enum Step {
     Clock,
 }
 
+impl Step {
+    /// The same step where there is no such worker, and those after it are counted anew; `None` if it is its own.
+    pub(crate) fn without_worker(self, gone: usize) -> Option<Self> {
+        let counted = |worker: usize| (worker != gone).then(|| worker - usize::from(worker > gone));
+        Some(match self {
+            Self::Worker(worker, made) => Self::Worker(counted(worker)?, made),
+            Self::Dies(worker) => Self::Dies(counted(worker)?),
+            Self::SetBack(worker) => Self::SetBack(counted(worker)?),
+            Self::Clock => Self::Clock,
+        })
+    }
+}
+
 /// Workers at one point of a schedule.
 #[derive(Clone, Debug)]
 pub struct World<P> {
@@ -116,6 +129,11 @@ impl<P: Protocol> World<P> {
     /// The property that broke, if one did.
     pub fn broken(&self) -> Option<&Violation> {
         self.broken.as_ref()
+    }
+
+    /// What has been met on the way here.
+    pub fn met(&self) -> Sometimes {
+        self.met
     }
 
     /// The state that the workers share now.
