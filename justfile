@@ -16,7 +16,16 @@ ci:
 
 # Measure the engine; docs/performance.md says how to read it
 bench *ARGS:
-    cargo bench -p firedrill-benches {{ARGS}}
+    cargo bench -p firedrill-benches --bench engine --bench memory {{ARGS}}
+
+# Count the engine's instructions and compare them to the baseline
+instructions:
+    python3 .ci/instructions.py
+
+# Make what is counted now the baseline, then read the difference
+accept-instructions:
+    python3 .ci/instructions.py --accept
+    git diff --unified=0 benches/instructions.json
 
 # Write the JSON schema of the scenario language again
 schema:

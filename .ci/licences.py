@@ -24,7 +24,8 @@ ALLOWED = {
 
 def accepted(expression):
     """Whether one of the alternatives of an SPDX expression has allowed licences only."""
-    alternatives = expression.replace("/", " OR ").replace("(", "").replace(")", "").split(" OR ")
+    expression = expression.replace("/", " OR ").replace(" or ", " OR ").replace(" and ", " AND ")
+    alternatives = expression.replace("(", "").replace(")", "").split(" OR ")
     if " AND " in expression:
         # `(A OR B) AND C`: every name must be allowed, or stand beside one that is.
         parts = expression.replace("(", "").replace(")", "").split(" AND ")

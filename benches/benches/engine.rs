@@ -10,12 +10,12 @@ use std::time::Duration as Time;
 
 use criterion::{BatchSize, Bencher, BenchmarkId, Criterion, Throughput};
 use firedrill_benches::{
-    BEFORE, COOLDOWN, OK, SIZES, UNAVAILABLE, WORKER, append, config, founded, history, outcome, shuffled,
-    take_out, tick,
+    BEFORE, COOLDOWN, OK, SIZES, UNAVAILABLE, WORKER, answered, append, config, founded, history, joined,
+    outcome, shuffled, take_out, tick,
 };
 use firedrill_failover::{
-    Answer, Append, Appended, Attempt, Command, Config, Duration, Entry, Event, Failover, FailoverSettings,
-    Instant, Log, Pool, Random, Status, TokenId, Version, Worker,
+    Answer, Append, Appended, Command, Duration, Entry, Event, Failover, FailoverSettings, Head, Instant,
+    Log, Newer, Pool, Random, Status, TokenId, Worker,
 };
 
 fn main() {
@@ -235,16 +235,8 @@ fn fail(pool: &mut Pool, token: TokenId) -> Entry {
 }
 
 fn report(worker: &mut Worker, token: TokenId, status: Status) -> Option<Entry> {
-    let command = Command::Outcome { token, status, attempt: Attempt::First };
-    let Ok(entry) = worker.perform(&mut Forgetful, Duration::from_secs(1), command);
+    let Ok(entry) = worker.perform(&mut Forgetful, Duration::from_secs(1), answered(token, status));
     entry
-}
-
-fn joined(config: &Config) -> Worker {
-    let mut worker = Worker::new(WORKER, Instant::ZERO, config);
-    let Ok(entry) = worker.perform(&mut Forgetful, Duration::ZERO, Command::Join(config.clone()));
-    assert!(entry.is_some(), "the log is founded");
-    worker
 }
 
 /// A log that one worker writes and nobody reads.
@@ -258,7 +250,7 @@ impl Log for Forgetful {
         Ok(Appended::Accepted)
     }
 
-    fn read(&self, _: Version) -> Result<Vec<Entry>, Infallible> {
-        Ok(Vec::new())
+    fn read(&self, _: Head) -> Result<Newer, Infallible> {
+        Ok(Newer::here(Vec::new()))
     }
 }

@@ -1,162 +1,169 @@
-//! What the engine costs, in instructions: the same on every run, whatever else the machine does.
+//! What the engine costs, in instructions: the same on every run of one build, whatever else the machine does.
 //!
-//! For each operation and size this starts itself once more under valgrind's callgrind, which counts what is executed
-//! inside [`measured`] and nothing else. It needs `valgrind`; without it, it says so and does nothing. The operations
-//! are those of `engine.rs`, by the same names.
+//! Each case does its operation a thousand times, so that the last three digits of a count are decimals of one. The
+//! pool is made before and dropped after: neither is counted. `benches/instructions.json` has what they were;
+//! `.ci/instructions.py` compares.
 
-#![expect(clippy::print_stdout, reason = "what it prints is its result")]
+#![expect(missing_docs, unused_qualifications, reason = "what the macros make")]
 
 use std::hint::black_box;
-use std::process::{Command, ExitCode};
 
 use firedrill_benches::{
-    BEFORE, COOLDOWN, OK, UNAVAILABLE, append, config, founded, history, outcome, shuffled, take_out, tick,
+    BEFORE, COOLDOWN, OK, UNAVAILABLE, answered, append, config, founded, history, joined, outcome, probed,
+    shuffled, take_out, tick,
 };
-use firedrill_failover::{FailoverSettings, Pool, Random};
+use firedrill_failover::{Duration, Entry, Pool, Random, TokenId, Worker};
+use gungraun::{Callgrind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main};
 
-/// Sizes of pool, in tokens.
-const SIZES: [u32; 3] = [10, 1_000, 10_000];
+/// How often each case does its operation.
+const TIMES: usize = 1_000;
 
-/// What is done once to a pool of a size, between much else that is not measured. Gives how many times it was done.
-type Operation = fn(u32) -> usize;
+library_benchmark_group!(
+    name = engine,
+    benchmarks = [select, success, worker_success, failure, removal, idle_tick, due_tick, fold]
+);
+main!(
+    config = LibraryBenchmarkConfig::default().tool(Callgrind::with_args(["--cache-sim=no"])),
+    library_benchmark_groups = engine
+);
 
-const OPERATIONS: [(&str, Operation); 11] = [
-    ("select", select),
-    ("success, decide", success),
-    ("failure, decide", |size| failure(size, u64::from(u32::MAX))),
-    ("failure, decide and apply", |size| failure_applied(size, u64::from(u32::MAX))),
-    ("removal, decide", |size| failure(size, 1)),
-    ("removal, decide and apply", |size| failure_applied(size, 1)),
-    ("idle tick, none out", |size| idle_tick(size, 0)),
-    ("idle tick, all out", |size| idle_tick(size, size)),
-    ("idle tick, all probed", probed_tick),
-    ("due tick, a token", due_tick),
-    ("fold, an event", fold),
-];
-
-fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
-    if let Some(name) = arguments.next() {
-        let size = arguments.next().and_then(|size| size.parse().ok());
-        let operation = OPERATIONS.into_iter().find(|(candidate, _)| *candidate == name);
-        let (Some(size), Some((_, operation))) = (size, operation) else { return ExitCode::from(2) };
-        println!("{}", operation(size));
-        return ExitCode::SUCCESS;
-    }
-    if Command::new("valgrind").arg("--version").output().is_err() {
-        println!("instructions are not counted: valgrind is not installed");
-        return ExitCode::SUCCESS;
-    }
-    println!("{:27}{:>9}{:>9}{:>9}", "instructions", SIZES[0], SIZES[1], SIZES[2]);
-    for (name, _) in OPERATIONS {
-        let [small, middle, large] = SIZES.map(|size| count(name, size).expect("callgrind counts"));
-        println!("{name:27}{small:9}{middle:9}{large:9}");
-    }
-    ExitCode::SUCCESS
-}
-
-/// Instructions that one `operation` on a pool of `size` takes, rounded down.
-fn count(operation: &str, size: u32) -> Option<usize> {
-    let run = Command::new("valgrind")
-        .args([
-            "--tool=callgrind",
-            "--callgrind-out-file=/dev/null",
-            "--toggle-collect=*instructions*measured*",
-        ])
-        .arg(std::env::current_exe().ok()?)
-        .args([operation, &size.to_string()])
-        .output()
-        .ok()?;
-    let times: usize = String::from_utf8(run.stdout).ok()?.trim().parse().ok()?;
-    let report = String::from_utf8(run.stderr).ok()?;
-    let (_, collected) = report.split_once("Collected : ")?;
-    Some(collected.split_whitespace().next()?.parse::<usize>().ok()? / times)
-}
-
-/// What happens in here is counted.
-#[inline(never)]
-fn measured(times: usize, mut operation: impl FnMut(usize)) -> usize {
-    (0..times).for_each(&mut operation);
-    times
-}
-
-fn select(size: u32) -> usize {
-    let pool = founded(&config(size, |_| {}));
+#[library_benchmark(setup = plain)]
+#[bench::of_2(2)]
+#[bench::of_100(100)]
+#[bench::of_10000(10_000)]
+fn select((pool, _): (Pool, Vec<TokenId>)) -> Pool {
     let mut random = Random::new(7, 0);
-    measured(1_000, |_| {
+    for _ in 0..TIMES {
         black_box(black_box(&pool).select(&mut random));
-    })
+    }
+    pool
 }
 
-fn success(size: u32) -> usize {
-    let pool = founded(&config(size, |_| {}));
-    let tokens = shuffled(&pool);
-    measured(tokens.len(), |at| {
-        black_box(outcome(black_box(&pool), tokens[at], black_box(OK)).is_empty());
-    })
+// A success that changes nothing.
+#[library_benchmark(setup = plain)]
+#[bench::of_2(2)]
+#[bench::of_100(100)]
+#[bench::of_10000(10_000)]
+fn success((pool, tokens): (Pool, Vec<TokenId>)) -> Pool {
+    for &token in &tokens {
+        black_box(outcome(black_box(&pool), token, black_box(OK)));
+    }
+    pool
 }
 
-fn failure(size: u32, threshold: u64) -> usize {
-    let pool = founded(&config(size, |failover| failover.failure_threshold = threshold));
-    let tokens = shuffled(&pool);
-    measured(tokens.len(), |at| {
-        black_box(outcome(black_box(&pool), tokens[at], black_box(UNAVAILABLE)));
-    })
+// The same, by the whole protocol of a worker.
+#[library_benchmark(setup = working)]
+#[bench::of_2(2)]
+#[bench::of_100(100)]
+#[bench::of_10000(10_000)]
+fn worker_success((mut worker, tokens): (Worker, Vec<TokenId>)) -> Worker {
+    for &token in &tokens {
+        black_box(worker.propose(Duration::from_secs(1), answered(token, black_box(OK))));
+    }
+    worker
 }
 
-fn failure_applied(size: u32, threshold: u64) -> usize {
-    let mut pool = founded(&config(size, |failover| failover.failure_threshold = threshold));
-    let tokens = shuffled(&pool);
-    measured(tokens.len(), |at| {
-        let events = outcome(&pool, tokens[at], black_box(UNAVAILABLE));
-        black_box(append(&mut pool, BEFORE, events));
-    })
+// A failure below the threshold, decided and applied.
+#[library_benchmark(setup = patient)]
+#[bench::of_2(2)]
+#[bench::of_100(100)]
+#[bench::of_10000(10_000)]
+fn failure((pool, tokens): (Pool, Vec<TokenId>)) -> Pool {
+    fail_each(pool, &tokens)
 }
 
-fn idle_tick(size: u32, out: u32) -> usize {
-    let mut pool = founded(&config(size, |_| {}));
-    let tokens = shuffled(&pool);
-    take_out(&mut pool, &tokens[..out as usize]);
-    nothing_due(&pool)
+// A failure that takes its token out, decided and applied. A thousand need as many tokens.
+#[library_benchmark(setup = plain)]
+#[bench::of_1000(1_000)]
+#[bench::of_10000(10_000)]
+fn removal((pool, tokens): (Pool, Vec<TokenId>)) -> Pool {
+    fail_each(pool, &tokens)
 }
 
-fn probed_tick(size: u32) -> usize {
-    let health_check = |failover: &mut FailoverSettings| failover.health_check_model = "model".into();
-    let mut pool = founded(&config(size, health_check));
-    let tokens = shuffled(&pool);
-    take_out(&mut pool, &tokens);
-    let probes = tick(&pool, BEFORE);
-    append(&mut pool, BEFORE, probes);
-    nothing_due(&pool)
+// A tick at which nothing is due.
+#[library_benchmark]
+#[bench::none_out_of_100(out(100, 0))]
+#[bench::half_out_of_100(out(100, 50))]
+#[bench::none_out_of_10000(out(10_000, 0))]
+#[bench::half_out_of_10000(out(10_000, 5_000))]
+#[bench::all_probed_of_10000(probed(10_000))]
+fn idle_tick(pool: Pool) -> Pool {
+    for _ in 0..TIMES {
+        black_box(tick(black_box(&pool), black_box(BEFORE)));
+    }
+    pool
 }
 
-fn nothing_due(pool: &Pool) -> usize {
-    measured(1_000, |_| {
-        black_box(tick(black_box(pool), black_box(BEFORE)).is_empty());
-    })
-}
-
-fn due_tick(size: u32) -> usize {
-    let mut pool = founded(&config(size, |_| {}));
-    let tokens = shuffled(&pool);
-    take_out(&mut pool, &tokens);
+// One tick at which a thousand tokens return, decided and applied.
+#[library_benchmark]
+#[bench::of_1000(out(1_000, TIMES))]
+#[bench::of_10000(out(10_000, TIMES))]
+fn due_tick(mut pool: Pool) -> (Pool, Entry) {
     let at = BEFORE + COOLDOWN;
-    measured(1, |_| {
-        let events = tick(&pool, at);
-        black_box(append(&mut pool, at, events));
-    });
-    tokens.len()
+    let events = tick(&pool, at);
+    let entry = append(&mut pool, at, events);
+    (pool, entry)
 }
 
-fn fold(size: u32) -> usize {
+// A thousand entries of mixed traffic.
+#[library_benchmark(setup = traffic)]
+#[bench::of_100(100)]
+#[bench::of_10000(10_000)]
+fn fold((mut pool, log): (Pool, Vec<Entry>)) -> (Pool, Vec<Entry>) {
+    for entry in &log {
+        pool.apply(entry);
+    }
+    (pool, log)
+}
+
+fn fail_each(mut pool: Pool, tokens: &[TokenId]) -> Pool {
+    for &token in tokens {
+        let events = outcome(&pool, token, black_box(UNAVAILABLE));
+        black_box(append(&mut pool, BEFORE, events));
+    }
+    pool
+}
+
+/// A pool whose tokens go out at the first failure, and a thousand of its tokens.
+fn plain(size: u32) -> (Pool, Vec<TokenId>) {
+    let pool = founded(&config(size, |_| {}));
+    let tokens = thousand(&pool);
+    (pool, tokens)
+}
+
+/// A pool whose tokens never go out, and a thousand of its tokens.
+fn patient(size: u32) -> (Pool, Vec<TokenId>) {
+    let pool = founded(&config(size, |failover| failover.failure_threshold = u64::from(u32::MAX)));
+    let tokens = thousand(&pool);
+    (pool, tokens)
+}
+
+fn working(size: u32) -> (Worker, Vec<TokenId>) {
+    let worker = joined(&config(size, |_| {}));
+    let tokens = thousand(worker.pool());
+    (worker, tokens)
+}
+
+/// The tokens of `pool` in an order that is not that of memory, again from the start where there are fewer.
+fn thousand(pool: &Pool) -> Vec<TokenId> {
+    shuffled(pool).into_iter().cycle().take(TIMES).collect()
+}
+
+fn out(size: u32, out: usize) -> Pool {
+    let mut pool = founded(&config(size, |_| {}));
+    let tokens = shuffled(&pool);
+    take_out(&mut pool, &tokens[..out]);
+    pool
+}
+
+fn traffic(size: u32) -> (Pool, Vec<Entry>) {
     let config = config(size, |failover| {
         failover.failure_threshold = 3;
         failover.cooldown_duration = 1_000;
     });
-    let log = history(&config, 10_000);
-    let mut pool = Pool::new(&config);
     // The founding is the log's first entry, and no part of the day's work.
-    pool.apply(&log[0]);
-    measured(1, |_| log[1..].iter().for_each(|entry| pool.apply(entry)));
-    log[1..].iter().map(|entry| entry.events.len()).sum()
+    let mut log = history(&config, TIMES + 1);
+    let mut pool = Pool::new(&config);
+    pool.apply(&log.remove(0));
+    (pool, log)
 }

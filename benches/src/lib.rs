@@ -3,7 +3,7 @@
 
 use firedrill_failover::{
     Attempt, Command, Config, Configured, Duration, Entry, Event, FailoverSettings, Fingerprint, Instant,
-    Pool, Random, Settings, Status, Token, TokenId, WorkerId,
+    Pool, Random, Settings, Status, Token, TokenId, Worker, WorkerId,
 };
 
 /// The sizes of pool that are measured, in tokens.
@@ -52,10 +52,28 @@ pub fn founded(config: &Config) -> Pool {
     pool
 }
 
+/// A worker that has founded the log of `config`.
+///
+/// # Panics
+/// If a new worker does not found its log.
+pub fn joined(config: &Config) -> Worker {
+    let mut worker = Worker::new(WORKER, Instant::ZERO, config);
+    let founding = worker.propose(Duration::ZERO, Command::Join(config.clone()));
+    assert!(founding.is_some(), "the log is founded");
+    worker.accepted();
+    worker
+}
+
+/// A request used `token` and was answered `status`.
+#[inline]
+pub fn answered(token: TokenId, status: Status) -> Command {
+    Command::Outcome { token, status, attempt: Attempt::First }
+}
+
 /// What a request that used `token` and was answered `status` leads to.
 #[inline]
 pub fn outcome(pool: &Pool, token: TokenId, status: Status) -> Vec<Event> {
-    pool.decide(WORKER, BEFORE, &Command::Outcome { token, status, attempt: Attempt::First })
+    pool.decide(WORKER, BEFORE, &answered(token, status))
 }
 
 /// What a tick at `at` leads to.
@@ -89,6 +107,16 @@ pub fn take_out(pool: &mut Pool, tokens: &[TokenId]) {
         let events = outcome(pool, token, UNAVAILABLE);
         append(pool, BEFORE, events);
     }
+}
+
+/// A pool of which every token is out and has a probe out.
+pub fn probed(tokens: u32) -> Pool {
+    let mut pool = founded(&config(tokens, |failover| failover.health_check_model = "model".into()));
+    let all = shuffled(&pool);
+    take_out(&mut pool, &all);
+    let probes = tick(&pool, BEFORE);
+    append(&mut pool, BEFORE, probes);
+    pool
 }
 
 /// A log of `entries` appends on a pool of `config`, the founding included: one request in three fails, and a tick

@@ -41,8 +41,8 @@ Exit codes:
   0    passed: every verdict is as it should be
   1    failed: a scenario failed, a trace differs, or a property broke
   2    could not run: a file or the command line is wrong
-  130  interrupted by Ctrl-C: once to stop after the scenario or schedule that is
-       running, twice to stop at once
+  130  interrupted by Ctrl-C: once to stop after what is running, twice to stop
+       at once
 
 NO_COLOR=1 turns colors off, unless --color asks for them.";
 

@@ -197,6 +197,11 @@ impl Policy {
         self.profile
     }
 
+    /// Whether the answer to a retry counts as the answer to a first attempt does.
+    pub fn counts_retries(&self) -> bool {
+        self.profile == Profile::Standard
+    }
+
     /// What a change of configuration does to the tokens that stay.
     pub fn on_reload(&self) -> OnReload {
         self.on_reload

@@ -53,6 +53,33 @@ pub enum Command {
     Reconfigure(Config),
 }
 
+impl Command {
+    /// The same command for a log with another history than the one it was meant for: its token by
+    /// [`TokenId::carried_over`].
+    #[must_use]
+    pub fn carried_over(mut self, from: &Pool, to: &Pool) -> Self {
+        if let Self::Outcome { token, .. } | Self::ProbeAnswered { token, .. } = &mut self {
+            *token = token.carried_over(from, to);
+        }
+        self
+    }
+}
+
+impl TokenId {
+    /// The id that this token of `from` has in `to`, a pool of a log with another history, where this id may name another
+    /// token. An id that names nothing there stays: the token was dropped, and what is told of it changes nothing. O(n).
+    #[must_use]
+    pub fn carried_over(self, from: &Pool, to: &Pool) -> Self {
+        let Some(named) = from.token(self) else { return self };
+        match to.token(self) {
+            Some(here) if here.fingerprint != named.fingerprint => {
+                to.find_fingerprint(named.fingerprint).unwrap_or(self)
+            }
+            _ => self,
+        }
+    }
+}
+
 impl Pool {
     /// What `command` of `worker` should lead to at `at`, a moment that is not before [`Pool::clock`]. Until a log is
     /// founded, by a configuration, nothing else leads to anything.
@@ -75,7 +102,7 @@ impl Pool {
     /// A request that used `token` was answered `status`. No allocation when nothing happens.
     fn outcome(&self, token: TokenId, status: Status, attempt: Attempt) -> Vec<Event> {
         let Some(failover) = self.policy.failover() else { return Vec::new() };
-        if attempt == Attempt::Retry && self.policy.profile() == Profile::Higress {
+        if attempt == Attempt::Retry && !self.policy.counts_retries() {
             return Vec::new();
         }
         let Some(slot) = self.available_slot(token) else { return Vec::new() };

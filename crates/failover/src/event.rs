@@ -67,6 +67,37 @@ impl fmt::Display for WorkerId {
     }
 }
 
+/// The newest append of a log: its version, and the name that its worker gave it.
+///
+/// An append is accepted only on the head that it was decided on, and no two proposals share a name, so that two logs with
+/// one head have one history. A version alone does not tell: a log that was wiped comes by the same versions again.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Head {
+    /// Which version the append made.
+    pub version: Version,
+    /// The worker that appended it.
+    pub by: WorkerId,
+    /// The how-manieth proposal of that worker it was.
+    pub proposal: u64,
+}
+
+impl Head {
+    /// That of the empty log.
+    pub const EMPTY: Self = Self { version: Version::EMPTY, by: WorkerId(0), proposal: 0 };
+}
+
+/// The version and the name: `105 by worker 3 (17)`.
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, by, proposal } = self;
+        if *self == Self::EMPTY {
+            f.write_str("0")
+        } else {
+            write!(f, "{version} by worker {by} ({proposal})")
+        }
+    }
+}
+
 /// One append: events that happened together, all or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -81,6 +112,13 @@ pub struct Entry {
     pub proposal: u64,
     /// What happened, in order; at least one event.
     pub events: Box<[Event]>,
+}
+
+impl Entry {
+    /// The head of the log when this was its newest append.
+    pub fn head(&self) -> Head {
+        Head { version: self.version, by: self.by, proposal: self.proposal }
+    }
 }
 
 /// Something that happened to a pool.

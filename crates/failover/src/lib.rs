@@ -61,6 +61,7 @@ mod config;
 mod decide;
 mod event;
 mod fingerprint;
+mod fold;
 mod log;
 mod pool;
 mod random;
@@ -76,12 +77,13 @@ pub use config::{
     RetrySettings, Settings, Token,
 };
 pub use decide::{Attempt, Command};
-pub use event::{Configured, Entry, Event, RestoredBy, Version, WorkerId};
+pub use event::{Configured, Entry, Event, Head, RestoredBy, Version, WorkerId};
 pub use fingerprint::{Fingerprint, NotAFingerprint};
-pub use log::{Append, Appended, Log, MemoryLog};
+pub use fold::{Fold, WORKERS_REMEMBERED};
+pub use log::{Append, Appended, Founding, Log, MemoryLog, Newer, Start};
 pub use pool::{Lease, Pool, Selection, TokenState};
 pub use random::Random;
 pub use roster::TokenId;
 pub use status::{Answer, NotAStatus, NotAStatusSet, PatternError, Status, StatusSet};
 pub use time::{Duration, Instant};
-pub use worker::{Refused, Worker};
+pub use worker::{MOST_TOGETHER, Refused, Worker};

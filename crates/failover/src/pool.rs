@@ -16,11 +16,11 @@ use crate::config::{Config, Policy, Profile, Token};
 use crate::event::{Configured, Entry, Event, RestoredBy, Version, WorkerId};
 use crate::fingerprint::Fingerprint;
 use crate::random::Random;
-use crate::roster::{Probe, Roster, Slot, TokenId};
+use crate::roster::{FOUNDED, Probe, Roster, Slot, TokenId};
 use crate::time::{Duration, Instant};
 
 /// The tokens of one provider and all that is known of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Pool {
     pub(crate) policy: Policy,
     pub(crate) roster: Roster,
@@ -33,10 +33,24 @@ pub struct Pool {
     pub(crate) probes_out: u32,
     /// The probes in the order in which they were sent. Those that are out no longer are dropped when they come first,
     /// so the first is the one that has been out longest.
-    probes: VecDeque<(TokenId, Probe)>,
-    version: Version,
-    clock: Instant,
+    pub(crate) probes: VecDeque<(TokenId, Probe)>,
+    pub(crate) version: Version,
+    pub(crate) clock: Instant,
 }
+
+/// Two pools are equal if they have one future. The order of the probes that are out follows from their numbers, which the
+/// slots know.
+impl PartialEq for Pool {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { policy, roster, lease, next_probe, first_probe, probes_out, probes: _, version, clock } =
+            self;
+        (policy, roster, lease, next_probe) == (&other.policy, &other.roster, &other.lease, &other.next_probe)
+            && (first_probe, probes_out) == (&other.first_probe, &other.probes_out)
+            && (version, clock) == (&other.version, &other.clock)
+    }
+}
+
+impl Eq for Pool {}
 
 /// The right to send probes, held by one worker.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -158,6 +172,11 @@ impl Pool {
         self.tokens().find(|(_, token)| token.label == label).map(|(id, _)| id)
     }
 
+    /// The token with this fingerprint. O(n).
+    pub fn find_fingerprint(&self, fingerprint: Fingerprint) -> Option<TokenId> {
+        self.tokens().find(|(_, token)| token.fingerprint == fingerprint).map(|(id, _)| id)
+    }
+
     /// Every token: the available ones, then the unavailable ones.
     pub fn tokens(&self) -> impl Iterator<Item = (TokenId, TokenState<'_>)> {
         self.available().chain(self.unavailable()).filter_map(|id| Some((id, self.token(id)?)))
@@ -267,6 +286,11 @@ impl Pool {
             entry.version,
             self.version
         );
+        self.apply_as(entry);
+    }
+
+    /// As [`Pool::apply`], whatever version the entry has.
+    pub(crate) fn apply_as(&mut self, entry: &Entry) {
         self.open(entry);
         for event in &entry.events {
             self.apply_event(entry, event);
@@ -275,8 +299,12 @@ impl Pool {
 
     /// Makes `entry` the append whose events are applied next.
     pub(crate) fn open(&mut self, entry: &Entry) {
-        self.version = entry.version;
-        self.clock = self.clock.max(entry.at);
+        self.move_on(entry.version, entry.at);
+    }
+
+    pub(crate) fn move_on(&mut self, version: Version, at: Instant) {
+        self.version = version;
+        self.clock = self.clock.max(at);
     }
 
     pub(crate) fn apply_event(&mut self, entry: &Entry, event: &Event) {
@@ -294,7 +322,7 @@ impl Pool {
                 self.answered(token, None);
                 self.roster.bring_back(token);
                 let slot = self.roster.slot_mut(token);
-                slot.failures = 0;
+                (slot.failures, slot.since) = (0, Instant::ZERO);
                 // The reference leaves the successes behind when the cooldown wins the race.
                 if self.policy.profile == Profile::Standard || by != RestoredBy::Cooldown {
                     slot.successes = 0;
@@ -347,7 +375,7 @@ impl Pool {
         self.policy = config.policy().clone();
         if self.version == Version::EMPTY.next() {
             // The founding of the log: ids of the time before are good no longer.
-            self.roster = Roster::new(config.tokens(), 1);
+            self.roster = Roster::new(config.tokens(), FOUNDED);
             return;
         }
         self.roster.replace(config.tokens());

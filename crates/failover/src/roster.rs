@@ -8,12 +8,17 @@
 //! **Architecture invariant:** a token is in exactly one list, because the seating is one array with one border.
 //! There is no second record that could disagree.
 
+mod parts;
+
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::Token;
 use crate::fingerprint::Fingerprint;
 use crate::time::Instant;
+
+pub(crate) use parts::{Held, Parts};
 
 /// A token of a pool, while it is configured. A token that was dropped and comes back has another id, so that an
 /// answer still in flight for it cannot be mistaken.
@@ -23,6 +28,9 @@ pub struct TokenId {
     generation: u32,
 }
 
+/// The generation of the first tokens of a log that was founded; [`Roster::new`] of before has another.
+pub(crate) const FOUNDED: u32 = 1;
+
 /// The end of a chain.
 const NONE: u32 = u32::MAX;
 
@@ -31,7 +39,7 @@ const NONE: u32 = u32::MAX;
 pub(crate) struct Slot {
     pub(crate) failures: u32,
     pub(crate) successes: u32,
-    /// When it left; meaningful while it is unavailable.
+    /// When it left; zero while it is available.
     pub(crate) since: Instant,
     /// The probe that is out for it.
     pub(crate) probe: Option<Probe>,
@@ -61,8 +69,8 @@ impl Chain {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Roster {
     slots: Vec<Slot>,
-    /// The token in each slot; apart from the slots, which are kept small for the fold.
-    tokens: Vec<Token>,
+    /// The token in each slot; apart from the slots, which are kept small for the fold, and shared by the clones of a pool.
+    tokens: Arc<Vec<Token>>,
     seats: Vec<u32>,
     split: u32,
     available: Chain,
@@ -76,7 +84,7 @@ impl Roster {
     pub(crate) fn new(tokens: &[Token], first_generation: u32) -> Self {
         let mut roster = Self {
             slots: Vec::with_capacity(tokens.len()),
-            tokens: Vec::with_capacity(tokens.len()),
+            tokens: Arc::new(Vec::with_capacity(tokens.len())),
             seats: Vec::with_capacity(tokens.len()),
             split: 0,
             available: Chain::EMPTY,
@@ -179,7 +187,7 @@ impl Roster {
         });
         for token in tokens {
             match present.get(&token.fingerprint) {
-                Some(&slot) => self.tokens[slot as usize] = token.clone(),
+                Some(&slot) => self.put(slot, token.clone()),
                 None => self.insert(token),
             }
         }
@@ -215,12 +223,12 @@ impl Roster {
     fn insert(&mut self, token: &Token) {
         if let Some(slot) = self.vacant.pop() {
             let generation = self.slots[slot as usize].generation.wrapping_add(1);
-            self.tokens[slot as usize] = token.clone();
+            self.put(slot, token.clone());
             self.seat(slot, generation);
         } else {
             let slot = index(self.slots.len());
             self.slots.push(Slot::new(self.first_generation));
-            self.tokens.push(token.clone());
+            Arc::make_mut(&mut self.tokens).push(token.clone());
             self.seat(slot, self.first_generation);
         }
     }
@@ -246,7 +254,12 @@ impl Roster {
         self.swap_seats(seat, self.len() - 1);
         self.seats.pop();
         self.slots[slot as usize] = Slot::new(self.slots[slot as usize].generation);
+        self.put(slot, nobody());
         self.vacant.push(slot);
+    }
+
+    fn put(&mut self, slot: u32, token: Token) {
+        Arc::make_mut(&mut self.tokens)[slot as usize] = token;
     }
 
     fn swap_seats(&mut self, a: u32, b: u32) {
@@ -298,6 +311,11 @@ impl Slot {
             next: NONE,
         }
     }
+}
+
+/// What stands in a vacant slot.
+fn nobody() -> Token {
+    Token { label: "".into(), fingerprint: Fingerprint::new(0) }
 }
 
 fn index(len: usize) -> u32 {

@@ -6,6 +6,7 @@
 //! one in every line.
 
 mod check;
+mod snapshot;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -20,6 +21,7 @@ use crate::admit::Contradiction;
 use crate::config::{Config, Policy, Token};
 use crate::event::{Configured, Entry, Event, RestoredBy, Version, WorkerId};
 use crate::fingerprint::Fingerprint;
+use crate::fold::Fold;
 use crate::pool::Pool;
 use crate::roster::TokenId;
 use crate::status::{Answer, Status};
@@ -27,6 +29,7 @@ use crate::time::Instant;
 
 use self::check::Check;
 pub use self::check::with_check;
+pub use self::snapshot::snapshot_line;
 
 /// The version of the format that this crate writes, and the only one that it reads.
 pub const FORMAT: u64 = 1;
@@ -59,8 +62,19 @@ pub struct Reader {
     header: Option<Fingerprint>,
     /// Whether the header has a check: then every line has.
     checked: bool,
-    pool: Option<Pool>,
+    fold: Option<Fold>,
     labels: BTreeMap<Box<str>, TokenId>,
+}
+
+/// What a line of a log says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Whose log it is.
+    Header,
+    /// What came of the appends that no longer stand in it: [`Reader::fold`] is that now.
+    Snapshot,
+    /// An append.
+    Append(Entry),
 }
 
 impl Reader {
@@ -69,17 +83,32 @@ impl Reader {
         Self::default()
     }
 
-    /// Reads the next line: `None` for the header, the entry for an append.
+    /// A reader behind the header of the log of `pool`, for lines that each have a check: one that goes on from `fold`, or
+    /// reads from the start.
+    pub fn after(pool: Fingerprint, fold: Option<&Fold>) -> Self {
+        let labels = fold.map(|fold| labels(fold.pool())).unwrap_or_default();
+        Self { header: Some(pool), checked: true, fold: fold.cloned(), labels }
+    }
+
+    /// Reads the next line. A snapshot stands directly after the header, or nowhere.
     ///
     /// # Errors
     /// What is wrong with the line and where. The reader is good for no further line.
-    pub fn read(&mut self, line: &str) -> Result<Option<Entry>, WireError> {
+    pub fn read(&mut self, line: &str) -> Result<Line, WireError> {
         if self.header.is_none() {
             let HeaderLine { pool, check, .. } = read_header(line)?;
             self.checked = check.is_some();
             self.verify(line, check.as_ref())?;
             self.header = Some(pool);
-            return Ok(None);
+            return Ok(Line::Header);
+        }
+        if self.fold.is_none() && snapshot::is_snapshot(line) {
+            let parsed = snapshot::parsed(line)?;
+            self.verify(line, parsed.check.as_ref())?;
+            let fold = parsed.into_fold().map_err(|fault| WireError { column: 1, fault })?;
+            self.labels = labels(fold.pool());
+            self.fold = Some(fold);
+            return Ok(Line::Snapshot);
         }
         let parsed: EntryLine<'_, &RawValue> = parse(line)?;
         self.verify(line, parsed.check.as_ref())?;
@@ -94,11 +123,11 @@ impl Reader {
         }
         let EntryLine { version, at, by, proposal, .. } = parsed;
         let entry = Entry { version, at, by, proposal, events: events.into() };
-        self.fold(&entry).map_err(|(event, contradiction)| WireError {
+        self.follow(&entry).map_err(|(event, contradiction)| WireError {
             column: place(event),
             fault: WireFault::Contradiction(contradiction),
         })?;
-        Ok(Some(entry))
+        Ok(Line::Append(entry))
     }
 
     /// The fingerprint in the header; `None` before it was read.
@@ -106,9 +135,14 @@ impl Reader {
         self.header
     }
 
-    /// The fold of what was read; `None` before the first append.
+    /// The fold of what was read; `None` before the first append or snapshot.
+    pub fn fold(&self) -> Option<&Fold> {
+        self.fold.as_ref()
+    }
+
+    /// Its pool.
     pub fn pool(&self) -> Option<&Pool> {
-        self.pool.as_ref()
+        self.fold.as_ref().map(Fold::pool)
     }
 
     fn verify(&self, line: &str, check: Option<&Cow<'_, str>>) -> Result<(), WireError> {
@@ -120,19 +154,19 @@ impl Reader {
         }
     }
 
-    fn fold(&mut self, entry: &Entry) -> Result<(), (usize, Contradiction)> {
+    fn follow(&mut self, entry: &Entry) -> Result<(), (usize, Contradiction)> {
         let founding = entry.events.iter().find_map(|event| match event {
             Event::Configured(configured) => Some(&configured.config),
             _ => None,
         });
-        let pool = match (&mut self.pool, founding) {
-            (Some(pool), _) => pool,
-            (none, Some(config)) => none.insert(Pool::new(config)),
+        let fold = match (&mut self.fold, founding) {
+            (Some(fold), _) => fold,
+            (none, Some(config)) => none.insert(Fold::new(config)),
             (None, None) => return Err((0, Contradiction::NotFounded)),
         };
-        pool.try_apply(entry)?;
+        fold.try_apply(entry)?;
         if founding.is_some() {
-            self.labels = pool.tokens().map(|(id, token)| (token.label.into(), id)).collect();
+            self.labels = labels(fold.pool());
         }
         Ok(())
     }
@@ -212,6 +246,9 @@ pub enum WireFault {
     /// A configuration that cannot be.
     #[error("{}", .0.join("; "))]
     Config(Vec<String>),
+    /// A snapshot that can be of no log. Remedy: have the log from its source again.
+    #[error("this snapshot is of no log: {0}")]
+    Snapshot(Box<str>),
     /// The line does not follow from the lines before it.
     #[error(transparent)]
     Contradiction(Contradiction),
@@ -247,6 +284,11 @@ fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, WireError> {
         };
         WireError { column: error.column().max(1), fault }
     })
+}
+
+/// Each label, and whose it is.
+fn labels(pool: &Pool) -> BTreeMap<Box<str>, TokenId> {
+    pool.tokens().map(|(id, token)| (token.label.into(), id)).collect()
 }
 
 /// The column, from 1, at which `part`, a slice of `line`, begins.

@@ -6,32 +6,62 @@
 //! accepted or there is nothing left to do. There is no limit of tries: every refusal means that another worker got
 //! on, and nothing is ever given up.
 //!
+//! Two things can befall the log itself. It is **away**: nothing is answered, and the worker decides alone for a while
+//! ([`Worker::decide_alone`]). Or it was **wiped or cut**: then it is behind the worker, which founds it anew from its fold
+//! ([`Worker::found_anew`]); a worker that finds another log than it has heard goes on with that one, and what it had
+//! appended to the one that is gone is to be proposed again ([`Worker::take_lost`]).
+//!
 //! **Architecture invariant:** no I/O, no waiting and no lock is here, so that a simulator can drive every
 //! interleaving. [`Worker::perform`] is the loop for a log that answers at once.
 
+mod clock;
+mod settled;
+
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::mem;
 
 use crate::config::Config;
 use crate::decide::Command;
-use crate::event::{Entry, WorkerId};
-use crate::log::{Append, Appended, Log};
+use crate::event::{Entry, Event, Head, WorkerId};
+use crate::fold::Fold;
+use crate::log::{Append, Appended, Founding, Log, Newer, Start};
 use crate::pool::Pool;
 use crate::time::{Duration, Instant};
 
-/// One worker: its fold of the log, and the append it has in flight.
+use clock::Clock;
+use settled::Settled;
+
+/// As many commands go into one append at most.
+pub const MOST_TOGETHER: usize = 1024;
+
+/// One worker: its fold of the log, and what it has in flight.
 #[derive(Clone, Debug)]
 pub struct Worker {
     id: WorkerId,
-    pool: Pool,
+    fold: Fold,
     clock: Clock,
     proposals: u64,
     in_flight: Option<InFlight>,
+    settled: Settled,
+    lost: Vec<Command>,
+    /// What it takes the state to be while it decides alone.
+    ahead: Option<Box<Pool>>,
 }
 
 #[derive(Clone, Debug)]
 struct InFlight {
-    command: Command,
-    append: Append,
+    commands: Vec<Command>,
+    sent: Sent,
+}
+
+#[derive(Clone, Debug)]
+enum Sent {
+    Append(Append),
+    Founding(Founding),
 }
 
 /// What came of a command whose append was refused.
@@ -39,9 +69,9 @@ struct InFlight {
 pub enum Refused {
     /// Decided again on the newer state: send this.
     Again(Append),
-    /// On the newer state there is nothing to append. The command is done.
+    /// On the newer state there is nothing to append. The command is done, or is among [`Worker::take_lost`].
     NothingLeft,
-    /// The append is among the newer entries: it had been accepted and the reply was lost. The command is done.
+    /// The append is in the log: it had been accepted and the reply was lost. The command is done.
     WasAccepted(Entry),
 }
 
@@ -49,7 +79,16 @@ impl Worker {
     /// A worker that has not joined the log yet, made when the wall clock says `wall`. It can select from `config`'s
     /// tokens at once; to take part it performs [`Command::Join`] first. Ids of before joining are good no longer after.
     pub fn new(id: WorkerId, wall: Instant, config: &Config) -> Self {
-        Self { id, pool: Pool::new(config), clock: Clock::new(wall), proposals: 0, in_flight: None }
+        Self {
+            id,
+            fold: Fold::new(config),
+            clock: Clock::new(wall),
+            proposals: 0,
+            in_flight: None,
+            settled: Settled::default(),
+            lost: Vec::new(),
+            ahead: None,
+        }
     }
 
     /// Its id.
@@ -57,9 +96,25 @@ impl Worker {
         self.id
     }
 
-    /// Its fold of the log, up to what it has heard.
+    /// The pool as the log has it, up to what this worker has heard.
     pub fn pool(&self) -> &Pool {
-        &self.pool
+        self.fold.pool()
+    }
+
+    /// Its fold of the log, up to what it has heard.
+    pub fn fold(&self) -> &Fold {
+        &self.fold
+    }
+
+    /// The newest append that it has heard: what a store is read and tailed after.
+    pub fn head(&self) -> Head {
+        self.fold.head()
+    }
+
+    /// The pool to select from: as the log has it, or, while the worker decides alone, as it would be had the log
+    /// accepted that.
+    pub fn serving(&self) -> &Pool {
+        self.ahead.as_deref().unwrap_or(self.fold.pool())
     }
 
     /// What the log's time is at an `uptime`, as this worker reads it. [`Pool::next_deadline`] is in this time.
@@ -69,9 +124,17 @@ impl Worker {
         clock.reading()
     }
 
-    /// Whether an append is in flight.
+    /// Whether something is in flight.
     pub fn is_waiting(&self) -> bool {
         self.in_flight.is_some()
+    }
+
+    /// The append in flight, to be sent again when nobody knows what came of it.
+    pub fn in_flight(&self) -> Option<&Append> {
+        match &self.in_flight {
+            Some(InFlight { sent: Sent::Append(append), .. }) => Some(append),
+            _ => None,
+        }
     }
 
     /// Decides `command`, and gives the append to send; `None` if there is nothing to append and the command is done.
@@ -86,9 +149,30 @@ impl Worker {
     /// # Panics
     /// If an append is in flight: a broken invariant of the shell, which must queue commands.
     pub fn propose(&mut self, uptime: Duration, command: Command) -> Option<Append> {
-        assert!(self.in_flight.is_none(), "broken invariant: a worker has one append in flight at a time");
-        self.clock.observe(uptime);
-        self.decide(command)
+        self.observe_to_propose(uptime);
+        self.decide_one(command)
+    }
+
+    /// As [`Worker::propose`], with as many of `waiting` in one append as may go together: from the front, up to
+    /// [`MOST_TOGETHER`], and a configuration alone. Takes those off, and those that change nothing. They are decided one
+    /// on the other, and accepted or decided again together. `None` if nothing is left to append, nor to wait.
+    ///
+    /// # Panics
+    /// As [`Worker::propose`].
+    pub fn propose_together(&mut self, uptime: Duration, waiting: &mut VecDeque<Command>) -> Option<Append> {
+        self.observe_to_propose(uptime);
+        while let Some(first) = waiting.front() {
+            let together = if is_configuration(first) {
+                1
+            } else {
+                let most = waiting.len().min(MOST_TOGETHER);
+                waiting.iter().take(most).take_while(|command| !is_configuration(command)).count()
+            };
+            if let Some(append) = self.decide(waiting.drain(..together).collect()) {
+                return Some(append);
+            }
+        }
+        None
     }
 
     /// The append in flight was accepted: folds it and gives it back. The shell now does what it says (it sends a probe
@@ -97,46 +181,118 @@ impl Worker {
     /// # Panics
     /// If no append is in flight, or entries that are newer were caught up with: then it cannot have been accepted.
     pub fn accepted(&mut self) -> Entry {
-        let in_flight =
-            self.in_flight.take().expect("broken invariant: an append that is not in flight was accepted");
-        let entry = in_flight.append.into_entry();
+        let Some(InFlight { commands, sent: Sent::Append(append) }) = self.in_flight.take() else {
+            panic!("broken invariant: an append that is not in flight was accepted");
+        };
+        let entry = append.into_entry();
         self.follow(&entry);
         self.clock.heard_all();
+        self.settled.add(entry.proposal, commands);
         entry
     }
 
-    /// The append in flight was refused, because `newer` is in the log: catches up and decides again.
+    /// What is in flight was refused, because `newer` is in the log: catches up and decides again.
     ///
     /// # Panics
-    /// If no append is in flight, or `newer` is empty or does not follow on the version that the append expected.
-    pub fn refused(&mut self, newer: &[Entry]) -> Refused {
+    /// If nothing is in flight, or `newer` is empty or does not follow on what was heard.
+    pub fn refused(&mut self, newer: &Newer) -> Refused {
         assert!(!newer.is_empty(), "broken invariant: an append is refused because of something newer");
-        let in_flight =
-            self.in_flight.take().expect("broken invariant: an append that is not in flight was refused");
-        let mut was_accepted = None;
-        for entry in newer {
-            self.follow(entry);
-            if entry.by == self.id && entry.proposal == in_flight.append.proposal {
-                was_accepted = Some(entry.clone());
+        let Some(InFlight { commands, sent }) = self.in_flight.take() else {
+            panic!("broken invariant: an append that is not in flight was refused");
+        };
+        let heard = self.hear(newer);
+        match sent {
+            Sent::Append(append) if self.fold.proposal_of(self.id) >= append.proposal => {
+                self.settled.add(append.proposal, commands);
+                let own = newer
+                    .entries
+                    .iter()
+                    .find(|entry| entry.by == self.id && entry.proposal == append.proposal);
+                Refused::WasAccepted(own.cloned().unwrap_or_else(|| append.into_entry()))
             }
-        }
-        self.clock.heard_all();
-        match was_accepted {
-            Some(entry) => Refused::WasAccepted(entry),
-            None => self.decide(in_flight.command).map_or(Refused::NothingLeft, Refused::Again),
+            Sent::Append(_) if heard.is_none() => {
+                self.decide(commands).map_or(Refused::NothingLeft, Refused::Again)
+            }
+            Sent::Append(_) | Sent::Founding(_) => {
+                let heard = heard.unwrap_or_else(|| self.fold.clone());
+                self.lose(commands, &heard);
+                Refused::NothingLeft
+            }
         }
     }
 
-    /// Folds entries that other workers appended. Not while an append is in flight: its answer tells what is newer.
+    /// Folds what other workers appended. Not while something is in flight: its answer tells what is newer.
     ///
     /// # Panics
-    /// If an append is in flight, or the entries do not follow on what this worker has heard.
-    pub fn catch_up(&mut self, newer: &[Entry]) {
+    /// If something is in flight, or `newer` does not follow on what this worker has heard.
+    pub fn catch_up(&mut self, newer: &Newer) {
         assert!(self.in_flight.is_none(), "broken invariant: the answer to an append tells what is newer");
-        for entry in newer {
-            self.follow(entry);
+        self.hear(newer);
+    }
+
+    /// The append in flight is refused for good: nothing is in flight any more. Gives its commands, which are not done.
+    pub fn withdraw(&mut self) -> Vec<Command> {
+        self.in_flight.take().map_or_else(Vec::new, |in_flight| in_flight.commands)
+    }
+
+    /// The log is behind this worker: it was wiped or cut, and `over` is left of it. Gives the proposal to found it anew
+    /// from this worker's fold, which is in flight from now on; an append that was in flight is so no longer, and its
+    /// commands are to be proposed again. `uptime` as for [`Worker::propose`].
+    ///
+    /// The answer comes by [`Worker::founded`], or by [`Worker::refused`] if another worker was first.
+    pub fn found_anew(&mut self, uptime: Duration, over: Head) -> Founding {
+        self.clock.observe(uptime);
+        let commands = self.withdraw();
+        self.proposals += 1;
+        let fold = self.fold.founded_anew(self.clock.reading(), self.id, self.proposals);
+        let founding = Founding { over, fold: Arc::new(fold) };
+        self.in_flight = Some(InFlight { commands, sent: Sent::Founding(founding.clone()) });
+        founding
+    }
+
+    /// The log was founded anew as this worker proposed. What was in flight before is among [`Worker::take_lost`].
+    ///
+    /// # Panics
+    /// If no such proposal is in flight.
+    pub fn founded(&mut self) {
+        let Some(InFlight { commands, sent: Sent::Founding(founding) }) = self.in_flight.take() else {
+            panic!("broken invariant: a log was founded anew without a proposal");
+        };
+        self.fold = Arc::unwrap_or_clone(founding.fold);
+        self.clock.follow(self.fold.pool().clock());
+        self.ahead = None;
+        self.lost.extend(commands);
+    }
+
+    /// Commands of this worker that were settled, or in flight, in a log that is gone, oldest first: propose them again.
+    /// Empty but after [`Worker::founded`], or when another log was heard. The last thousand or so of them are remembered.
+    pub fn take_lost(&mut self) -> Vec<Command> {
+        mem::take(&mut self.lost)
+    }
+
+    /// While the log cannot be reached: decides `command` as if the log accepted whatever this worker decides, and serves
+    /// from that ([`Worker::serving`]). Tells whether it changed anything: then the command is to be proposed when the log
+    /// is back, and decided again on what the log then is. With the next answer of the log this ends.
+    ///
+    /// No probe is sent: that needs a lease, and a lease needs the log.
+    pub fn decide_alone(&mut self, uptime: Duration, command: &Command) -> bool {
+        self.clock.observe(uptime);
+        let at = self.clock.reading();
+        let ahead = self.ahead.get_or_insert_with(|| {
+            let mut pool = self.fold.pool().clone();
+            if let Some(InFlight { sent: Sent::Append(append), .. }) = &self.in_flight {
+                pool.apply(&append.clone().into_entry());
+            }
+            Box::new(pool)
+        });
+        let mut events = ahead.decide(self.id, at, command);
+        events.retain(|event| !matches!(event, Event::LeaseTaken { .. } | Event::ProbeSent { .. }));
+        if events.is_empty() {
+            return false;
         }
-        self.clock.heard_all();
+        let version = ahead.version().next();
+        ahead.apply_as(&Entry { version, at, by: self.id, proposal: 0, events: events.into() });
+        true
     }
 
     /// Proposes `command` to `log` until it is settled, and gives what was appended, if anything was.
@@ -161,7 +317,7 @@ impl Worker {
     /// # Errors
     /// If the log could not be reached. Then the append is still in flight.
     pub fn resume<L: Log>(&mut self, log: &mut L) -> Result<Option<Entry>, L::Error> {
-        while let Some(InFlight { append, .. }) = &self.in_flight {
+        while let Some(append) = self.in_flight() {
             match log.append(append)? {
                 Appended::Accepted => return Ok(Some(self.accepted())),
                 Appended::Refused(newer) => match self.refused(&newer) {
@@ -174,81 +330,95 @@ impl Worker {
         Ok(None)
     }
 
-    fn decide(&mut self, command: Command) -> Option<Append> {
+    fn observe_to_propose(&mut self, uptime: Duration) {
+        assert!(self.in_flight.is_none(), "broken invariant: a worker has one append in flight at a time");
+        self.clock.observe(uptime);
+    }
+
+    /// As [`Worker::decide`], without a list where there is nothing to append.
+    fn decide_one(&mut self, command: Command) -> Option<Append> {
         let at = self.clock.reading();
-        let events = self.pool.decide(self.id, at, &command);
-        if events.is_empty() {
-            return None;
-        }
+        let events = self.pool().decide(self.id, at, &command);
+        if events.is_empty() { None } else { Some(self.send(at, vec![command], events)) }
+    }
+
+    /// Decides commands one on the other; those that change nothing are done.
+    fn decide(&mut self, mut commands: Vec<Command>) -> Option<Append> {
+        let at = self.clock.reading();
+        let version = self.pool().version().next();
+        // The pool with what was decided so far, from the second command on that needs it.
+        let mut ahead: Option<Pool> = None;
+        let mut events = Vec::new();
+        let mut unfolded = 0;
+        commands.retain(|command| {
+            if unfolded < events.len() {
+                let ahead = ahead.get_or_insert_with(|| self.fold.pool().clone());
+                let decided: &[Event] = &events[unfolded..];
+                ahead.apply_as(&Entry { version, at, by: self.id, proposal: 0, events: decided.into() });
+                unfolded = events.len();
+            }
+            let decided = ahead.as_ref().unwrap_or(self.fold.pool()).decide(self.id, at, command);
+            let changes = !decided.is_empty();
+            events.extend(decided);
+            changes
+        });
+        if events.is_empty() { None } else { Some(self.send(at, commands, events)) }
+    }
+
+    fn send(&mut self, at: Instant, commands: Vec<Command>, events: Vec<Event>) -> Append {
         self.proposals += 1;
         let append = Append {
-            expected: self.pool.version(),
+            expected: self.head(),
             at,
             by: self.id,
             proposal: self.proposals,
             events: Box::from(events),
         };
-        self.in_flight = Some(InFlight { command, append: append.clone() });
-        Some(append)
+        self.in_flight = Some(InFlight { commands, sent: Sent::Append(append.clone()) });
+        append
+    }
+
+    /// Folds what is newer. Gives what was heard before if that is not where it begins.
+    fn hear(&mut self, newer: &Newer) -> Option<Fold> {
+        let before = match &newer.start {
+            Start::Here => None,
+            Start::Beginning => {
+                let founding =
+                    newer.entries.iter().flat_map(|entry| &entry.events).find_map(|event| match event {
+                        Event::Configured(configured) => Some(Fold::new(&configured.config)),
+                        _ => None,
+                    });
+                Some(founding.expect("broken invariant: a log begins with a configuration"))
+            }
+            Start::Snapshot(fold) => Some((**fold).clone()),
+        };
+        let heard = before.map(|fold| mem::replace(&mut self.fold, fold));
+        for entry in &newer.entries {
+            self.follow(entry);
+        }
+        self.clock.follow(self.pool().clock());
+        self.clock.heard_all();
+        self.ahead = None;
+        let heard = heard?;
+        // What is not in this log was in one that is gone.
+        let lost = self.settled.take_after(self.fold.proposal_of(self.id));
+        self.lose(lost, &heard);
+        Some(heard)
+    }
+
+    /// These commands, of a time when `heard` was what this worker had heard, are to be proposed again.
+    fn lose(&mut self, commands: Vec<Command>, heard: &Fold) {
+        let (from, to) = (heard.pool(), self.fold.pool());
+        self.lost.extend(commands.into_iter().map(|command| command.carried_over(from, to)));
     }
 
     fn follow(&mut self, entry: &Entry) {
-        self.pool.apply(entry);
+        self.fold.apply(entry);
         self.clock.follow(entry.at);
+        self.ahead = None;
     }
 }
 
-/// A worker's reading of the log's time.
-///
-/// It is the wall clock once, when the worker is made, and from then on the worker's own steady clock: a wall clock that
-/// is set while the worker runs does not move it, so no cooldown is shortened, lost or late by that. It never runs
-/// backwards, also when threads bring their readings out of order, and it is never before anything that was heard.
-///
-/// Workers compare times of each other only as well as their wall clocks agreed when they were made: a cooldown that
-/// another worker began may end early or late by as much as they differ. A worker that is made after the wall clock was
-/// set back hears of appends that lie ahead of it when it joins, and moves up to them once, at its next command: a shell
-/// performs a tick right after joining.
-#[derive(Clone, Debug)]
-struct Clock {
-    /// The log's time at an uptime of zero.
-    start: Instant,
-    /// The longest uptime that was read.
-    uptime: Duration,
-    /// The latest append that was heard of.
-    heard: Option<Instant>,
-    /// The latest append that was heard of at joining; what comes after it comes in step with this worker's own clock.
-    joined: Option<Instant>,
-    /// Whether it was moved up to that, if it was needed.
-    moved_up: bool,
-}
-
-impl Clock {
-    fn new(wall: Instant) -> Self {
-        Self { start: wall, uptime: Duration::ZERO, heard: None, joined: None, moved_up: false }
-    }
-
-    fn observe(&mut self, uptime: Duration) {
-        self.uptime = self.uptime.max(uptime);
-        // Only once, and only with the first reading after the log was heard: a reading that is older than what was heard
-        // would make time run fast.
-        if let Some(joined) = self.joined
-            && !self.moved_up
-        {
-            self.start += joined.since(self.start + self.uptime);
-            self.moved_up = true;
-        }
-    }
-
-    fn follow(&mut self, at: Instant) {
-        self.heard = self.heard.max(Some(at));
-    }
-
-    /// What was heard together ends here.
-    fn heard_all(&mut self) {
-        self.joined = self.joined.or(self.heard);
-    }
-
-    fn reading(&self) -> Instant {
-        (self.start + self.uptime).max(self.heard.unwrap_or_default())
-    }
+fn is_configuration(command: &Command) -> bool {
+    matches!(command, Command::Join(_) | Command::Reconfigure(_))
 }

@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use firedrill_failover::{
-    Append, Appended, Attempt, Command, Config, Duration, Entry, FailoverSettings, Fingerprint, Instant, Log,
-    MemoryLog, Pool, Refused, Settings, Status, Token, TokenId, Version, Worker, WorkerId,
+    Append, Appended, Attempt, Command, Config, Duration, Entry, FailoverSettings, Fingerprint, Head,
+    Instant, Log, MemoryLog, Newer, Pool, Refused, Settings, Status, Token, TokenId, Version, Worker,
+    WorkerId,
 };
 
 use model::{Model, Pattern, Rules};
@@ -86,14 +87,14 @@ struct Shared {
 impl Shared {
     fn append(&mut self, append: &Append) -> Appended {
         let version = self.log.len() as u64;
-        let expected = append.expected.appends();
+        let expected = append.expected.version.appends();
         if expected != version && self.kind != Kind::AcceptsStale {
             let heard = usize::try_from(expected).expect("a short log").min(self.log.len());
             let newer = self.log[heard..].iter().map(|entry| (**entry).clone()).collect();
             if self.kind == Kind::KeepsWhatItRefuses {
                 self.keep(append);
             }
-            return Appended::Refused(newer);
+            return Appended::Refused(Newer::here(newer));
         }
         self.accepted += 1;
         if self.kind != Kind::Forgets || self.accepted.is_multiple_of(2) {
@@ -152,7 +153,7 @@ fn explore(kind: Kind, rules: &Rules, orders: &[&[Order]], replies_to_lose: u32)
     founder.perform(&mut log, Duration::ZERO, Command::Join(config.clone())).expect("memory");
     let actors = orders.iter().zip(1..).map(|(orders, number)| {
         let mut worker = Worker::new(WorkerId::new(number), Instant::ZERO, &config);
-        worker.catch_up(log.entries());
+        worker.catch_up(&all(&log));
         let orders = orders.iter().rev().cloned().collect();
         Rc::new(Actor { worker, orders, append: None, reply: None })
     });
@@ -232,22 +233,18 @@ impl World {
             Appended::Accepted => Some(worker.accepted()),
             Appended::Refused(newer) => {
                 found.refusals += 1;
-                if newer.is_empty() || newer[0].version != sent.expected.next() {
+                if newer.is_empty() || newer.entries[0].version != sent.expected.version.next() {
                     self.broken = Some("a refusal tells nothing that is newer".into());
                     return;
                 }
                 let mut told = worker.pool().clone();
-                if let Some((_, why)) = newer.iter().find_map(|entry| told.try_apply(entry).err()) {
+                if let Some((_, why)) = newer.entries.iter().find_map(|entry| told.try_apply(entry).err()) {
                     self.broken = Some(format!("a refusal tells what does not follow: {why}"));
                     return;
                 }
                 match worker.refused(&newer) {
                     Refused::Again(again) => {
-                        assert_eq!(
-                            again.expected,
-                            worker.pool().version(),
-                            "it was decided on what is newest"
-                        );
+                        assert_eq!(again.expected, worker.head(), "it was decided on what is newest");
                         assert!(again.proposal > sent.proposal, "it is another proposal");
                         *append = Some(again);
                         return;
@@ -423,6 +420,11 @@ fn failure(worker: &Worker, name: &str) -> Command {
     Command::Outcome { token, status: Status::new(429).expect("a status"), attempt: Attempt::First }
 }
 
+/// A log, to one who has heard nothing.
+fn all(log: &MemoryLog) -> Newer {
+    Newer::here(log.entries().to_vec())
+}
+
 fn send(log: &mut MemoryLog, append: &Append) -> Appended {
     let Ok(reply) = log.append(append);
     reply
@@ -463,13 +465,14 @@ fn a_lost_reply_is_recognised_and_not_done_again() {
     let append = one.propose(Duration::ZERO, failure(&one, "a")).expect("a failure is news");
     assert_eq!(send(&mut log, &append), Appended::Accepted);
     // The reply is lost, and another worker goes on.
-    let newer = log.read(two.pool().version()).expect("memory");
+    let newer = log.read(two.head()).expect("memory");
     two.catch_up(&newer);
     let command = failure(&two, "a");
     two.perform(&mut log, Duration::ZERO, command).expect("memory");
     let again = one.resume(&mut log).expect("memory").expect("it was appended");
-    assert_eq!((again.by, again.version), (WorkerId::new(1), append.expected.next()));
+    assert_eq!((again.by, again.version), (WorkerId::new(1), append.expected.version.next()));
     assert_eq!(log.version(), Version::new(3));
+    one.catch_up(&log.read(one.head()).expect("memory"));
     assert_eq!(shown(one.pool()), "[a 2 0 -] []");
     assert_eq!(one.pool(), two.pool());
 }
@@ -490,9 +493,9 @@ impl Log for Far {
         if self.asked > self.lost { Ok(reply) } else { Err("the reply was lost") }
     }
 
-    fn read(&self, after: Version) -> Result<Vec<Entry>, &'static str> {
-        let Ok(entries) = self.log.read(after);
-        Ok(entries)
+    fn read(&self, after: Head) -> Result<Newer, &'static str> {
+        let Ok(newer) = self.log.read(after);
+        Ok(newer)
     }
 }
 
@@ -545,11 +548,15 @@ impl Log for Emptied {
 
     fn append(&mut self, _: &Append) -> Result<Appended, &'static str> {
         self.asked += 1;
-        if self.asked > 100 { Err("asked a hundred times") } else { Ok(Appended::Refused(Vec::new())) }
+        if self.asked > 100 {
+            Err("asked a hundred times")
+        } else {
+            Ok(Appended::Refused(Newer::here(Vec::new())))
+        }
     }
 
-    fn read(&self, _: Version) -> Result<Vec<Entry>, &'static str> {
-        Ok(Vec::new())
+    fn read(&self, _: Head) -> Result<Newer, &'static str> {
+        Ok(Newer::here(Vec::new()))
     }
 }
 
@@ -567,7 +574,7 @@ fn a_refusal_with_nothing_newer_is_a_broken_invariant() {
     let (_, mut one, _) = pair(&rules(9, &["a"]));
     let command = failure(&one, "a");
     one.propose(Duration::ZERO, command);
-    one.refused(&[]);
+    one.refused(&Newer::here(Vec::new()));
 }
 
 #[test]
@@ -580,14 +587,14 @@ fn a_refusal_that_leaves_an_entry_out_is_a_broken_invariant() {
         let command = failure(&two, "a");
         two.perform(&mut log, Duration::ZERO, command).expect("memory");
     }
-    one.refused(&log.entries()[2..]);
+    one.refused(&Newer::here(log.entries()[2..].to_vec()));
 }
 
 #[test]
 #[should_panic = "an append that is not in flight was refused"]
 fn a_refusal_of_nothing_is_a_broken_invariant() {
     let (log, mut one, _) = pair(&rules(9, &["a"]));
-    one.refused(log.entries());
+    one.refused(&all(&log));
 }
 
 #[test]
@@ -611,5 +618,5 @@ fn catching_up_while_an_append_is_in_flight_is_a_broken_invariant() {
     let (_, mut one, _) = pair(&rules(9, &["a"]));
     let command = failure(&one, "a");
     one.propose(Duration::ZERO, command);
-    one.catch_up(&[]);
+    one.catch_up(&Newer::here(Vec::new()));
 }

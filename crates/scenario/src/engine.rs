@@ -205,7 +205,7 @@ impl EngineTarget {
     /// Every worker hears what is new.
     fn catch_up(&mut self) {
         for member in self.members.iter_mut().filter(|member| member.alive) {
-            let Ok(newer) = self.log.read(member.worker.pool().version());
+            let Ok(newer) = self.log.read(member.worker.head());
             member.worker.catch_up(&newer);
         }
     }

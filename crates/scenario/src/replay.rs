@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, Read};
 
-use firedrill_failover::wire::{FORMAT, LONGEST_LINE, Reader, WireError, WireFault};
+use firedrill_failover::wire::{self, FORMAT, LONGEST_LINE, Reader, WireError, WireFault};
 use firedrill_failover::{Contradiction, Entry, Event, Fingerprint, Instant, Pool, Version, WorkerId};
 use firedrill_yaml::{Damage, Place, Problem, Source};
 use serde::de::IgnoredAny;
@@ -121,11 +121,12 @@ impl<R: BufRead> Replay<R> {
                 Line::End => return self.end(),
             };
             let text = std::str::from_utf8(&self.buffer).map_err(|error| self.not_utf8(error, last))?;
-            let entry = self.reader.read(text).map_err(|error| self.wrong(text, &error, last))?;
-            match (entry, self.until) {
-                (None, _) => {}
-                (Some(entry), Until::At(end)) if entry.at > end => return Ok(None),
-                (Some(entry), _) => return Ok(Some(self.tell(&entry))),
+            let read = self.reader.read(text).map_err(|error| self.wrong(text, &error, last))?;
+            match (read, self.until) {
+                (wire::Line::Header, _) => {}
+                (wire::Line::Snapshot, _) => return self.begin().map(Some),
+                (wire::Line::Append(entry), Until::At(end)) if entry.at > end => return Ok(None),
+                (wire::Line::Append(entry), _) => return Ok(Some(self.tell(&entry))),
             }
         }
     }
@@ -159,6 +160,34 @@ impl<R: BufRead> Replay<R> {
         }
         let rest = self.input.fill_buf().map_err(|error| unreadable(&self.name, &error))?;
         Ok(Line::Whole { last: rest.is_empty() })
+    }
+
+    /// The snapshot that the log begins with, told as the append that it stands for.
+    fn begin(&mut self) -> Result<Replayed, Damage> {
+        let fold = self.reader.fold().expect("broken invariant: a snapshot is the fold of what was read");
+        let (head, pool) = (fold.head(), fold.pool().clone());
+        let (version, at) = (head.version, pool.clock());
+        let gone = match self.until {
+            Until::Version(wanted) if wanted < version => Some(format!("there is no version {wanted}")),
+            Until::At(end) if end < at => Some(format!("there is nothing at {end}")),
+            _ => None,
+        };
+        if let Some(gone) = gone {
+            let problem =
+                Problem::new(format!("{gone}: the log begins with a snapshot of version {version}, at {at}"))
+                    .hint("what led to a snapshot is not in its log");
+            return Err(Damage { problem: problem.in_file(&self.name), excerpt: None });
+        }
+        let (tokens, available) = (pool.len(), pool.available_len());
+        let plural = if tokens == 1 { "" } else { "s" };
+        let sentence = format!("snapshot: {tokens} token{plural}, {available} available");
+        self.told = Some(pool);
+        Ok(Replayed {
+            version,
+            at,
+            by: head.by,
+            events: vec![ReplayedEvent { name: "snapshot", token: None, sentence }],
+        })
     }
 
     /// What `entry` says, which is then folded: it was found to follow.
@@ -232,7 +261,9 @@ impl<R: BufRead> Replay<R> {
                 Problem::new(fault.to_string()).hint("a newer firedrill wrote it, and reads it")
             }
             WireFault::NoHeader | WireFault::Format(_) => Problem::new(fault.to_string()).hint(WHENCE),
-            WireFault::UnknownToken(_) | WireFault::Check => Problem::new(fault.to_string()).hint(remedy()),
+            WireFault::UnknownToken(_) | WireFault::Check | WireFault::Snapshot(_) => {
+                Problem::new(fault.to_string()).hint(remedy())
+            }
             WireFault::Config(_) => {
                 Problem::new(format!("this cannot be configured: {fault}")).hint(remedy())
             }

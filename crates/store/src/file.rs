@@ -1,7 +1,7 @@
 //! The store in a file: JSON lines that a person and `firedrill replay` can read, each ended by a check of its own.
 //!
-//! One thread writes, and it alone: no async task ever waits for a disk on its executor's thread. The entries are also
-//! held in memory, where readers find them.
+//! One thread writes, and it alone: no async task ever waits for a disk on its executor's thread. The newest appends are
+//! also held in memory, where readers find them. The file keeps them all: it is the audit trail.
 
 mod disk;
 mod read;
@@ -15,14 +15,14 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use firedrill_failover::{Append, Appended, Entry, Fingerprint, Version};
+use firedrill_failover::{Append, Appended, Fingerprint, Fold, Founding, Head, Newer};
 use firedrill_yaml::Damage;
 use tokio::sync::oneshot;
 
-use crate::entries::{Entries, Judged};
+use crate::known::{Held, Judged, Known};
 use crate::store::{Store, StoreError};
 use disk::Disk;
-use writer::{Job, Writer};
+use writer::{Job, Proposal, Writer};
 
 /// When what was written is made to reach the disk. Whatever is chosen, an append is answered only after it is in the
 /// file, so that no `kill -9` of this process loses one that was accepted; the choice is about the machine going down.
@@ -40,7 +40,7 @@ pub enum Fsync {
 }
 
 /// A log in a file, for the workers of one process; another process is kept out by a lock on the file. Workers share it
-/// by an `Arc`. It holds every entry in memory as well.
+/// by an `Arc`. The file grows with its log; in memory are the newest [`KEPT`](crate::KEPT) appends and a fold of the rest.
 ///
 /// When the file cannot be written (the disk is full, or failed) the store stops: it takes no further append and says
 /// why, and all that was accepted is still there to read. It goes on after it was opened again.
@@ -58,7 +58,7 @@ pub struct FileStore {
 #[derive(Debug)]
 struct Shared {
     name: String,
-    entries: Entries,
+    known: Known,
 }
 
 /// A store that was opened.
@@ -82,20 +82,20 @@ impl FileStore {
     pub fn open(path: &Path, pool: Fingerprint, fsync: Fsync) -> Result<Opened, StoreError> {
         let name = path.display().to_string();
         let (file, found) = read::open(path, &name, pool, fsync)?;
-        let read::Found { entries, length, torn } = found;
-        let store = Self::start(name, file, Entries::new(entries), length, fsync)?;
+        let read::Found { held, length, torn } = found;
+        let store = Self::start(name, file, held, length, fsync)?;
         Ok(Opened { store, torn })
     }
 
-    /// Goes on with `entries` on a disk that holds them in `length` bytes.
+    /// Goes on with what is held of the log on a disk, in `length` bytes.
     fn start<D: Disk>(
         name: String,
         disk: D,
-        entries: Entries,
+        held: Held,
         length: u64,
         fsync: Fsync,
     ) -> Result<Self, StoreError> {
-        let shared = Arc::new(Shared { name, entries });
+        let shared = Arc::new(Shared { name, known: Known::new(held) });
         let (sender, jobs) = mpsc::channel();
         let writer = Writer::new(Arc::clone(&shared), disk, length, fsync);
         let spawned =
@@ -105,10 +105,13 @@ impl FileStore {
         Ok(Self { shared, jobs: Some(sender), writer: Some(writer) })
     }
 
-    fn send(&self, append: &Append) -> Option<oneshot::Receiver<Result<Appended, StoreError>>> {
+    async fn send(&self, proposal: Proposal) -> Result<Appended, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.as_ref()?.send(Job { append: append.clone(), reply }).ok()?;
-        Some(answer)
+        let sent = self.jobs.as_ref().map(|jobs| jobs.send(Job { proposal, reply }));
+        match sent {
+            Some(Ok(())) => answer.await.unwrap_or_else(|_| Err(self.shared.gone())),
+            _ => Err(self.shared.gone()),
+        }
     }
 }
 
@@ -121,22 +124,27 @@ impl Shared {
 impl Store for FileStore {
     async fn append(&self, append: &Append) -> Result<Appended, StoreError> {
         // What has moved on already needs no writer.
-        match self.shared.entries.judge(append)? {
+        match self.shared.known.judge(append)? {
             Judged::Known => Ok(Appended::Accepted),
             Judged::Stale(newer) => Ok(Appended::Refused(newer)),
-            Judged::Next => match self.send(append) {
-                Some(answer) => answer.await.unwrap_or_else(|_| Err(self.shared.gone())),
-                None => Err(self.shared.gone()),
-            },
+            Judged::Next => self.send(Proposal::Append(append.clone())).await,
         }
     }
 
-    async fn read(&self, after: Version) -> Result<Vec<Entry>, StoreError> {
-        self.shared.entries.read(after)
+    async fn read(&self, after: Head) -> Result<Newer, StoreError> {
+        self.shared.known.read(after)
     }
 
-    async fn tail(&self, after: Version) -> Result<Vec<Entry>, StoreError> {
-        self.shared.entries.tail(after).await
+    async fn tail(&self, after: Head) -> Result<Newer, StoreError> {
+        self.shared.known.tail(after).await
+    }
+
+    async fn snapshot(&self) -> Result<Option<Arc<Fold>>, StoreError> {
+        Ok(self.shared.known.snapshot())
+    }
+
+    async fn found(&self, founding: &Founding) -> Result<Appended, StoreError> {
+        self.send(Proposal::Founding(founding.clone())).await
     }
 }
 

@@ -36,12 +36,14 @@
 
 #![forbid(unsafe_code)]
 
-mod entries;
 mod file;
-mod fold;
+mod known;
 mod memory;
+mod shell;
 mod store;
 
 pub use file::{FileStore, Fsync, Opened};
+pub use known::KEPT;
 pub use memory::MemoryStore;
+pub use shell::{Drawn, Driver, Ended, Observer, Quiet, Reach, Shell, Standing};
 pub use store::{Store, StoreError};

@@ -1,55 +1,46 @@
 //! The store in the memory of one process, for its threads and tasks. It goes when the process goes.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
-use firedrill_failover::{Append, Appended, Entry, Version};
+use firedrill_failover::{Append, Appended, Fold, Founding, Head, Newer};
 
-use crate::entries::{Entries, Judged};
-use crate::fold::Fold;
+use crate::known::{Held, Judged, Known};
 use crate::store::{Store, StoreError};
 
-/// A log in memory. Workers share it by an `Arc`. It holds every entry, so that its memory grows with the log.
+/// A log in memory. Workers share it by an `Arc`. It holds the newest [`KEPT`](crate::KEPT) appends and a fold of the rest.
 ///
 /// No call waits for anything but the few instructions of another; [`Store::tail`] waits for an append.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use firedrill_failover::Version;
+/// use firedrill_failover::Worker;
 /// use firedrill_store::{MemoryStore, Store};
 ///
-/// async fn follow(store: Arc<MemoryStore>) {
-///     let mut heard = Version::EMPTY;
-///     while let Ok(newer) = store.tail(heard).await {
-///         heard = newer.last().map_or(heard, |entry| entry.version);
+/// async fn follow(store: Arc<MemoryStore>, mut worker: Worker) {
+///     while let Ok(newer) = store.tail(worker.head()).await {
+///         worker.catch_up(&newer);
 ///     }
 /// }
-/// # drop(follow(Arc::new(MemoryStore::new())));
 /// ```
 #[derive(Debug)]
-pub struct MemoryStore {
-    entries: Entries,
-    /// Who has it appends, and nobody else.
-    fold: Mutex<Fold>,
-}
+pub struct MemoryStore(Known);
 
 impl MemoryStore {
     /// An empty log.
     pub fn new() -> Self {
-        Self { entries: Entries::new(Vec::new()), fold: Mutex::default() }
+        Self(Known::new(Held::default()))
     }
 
-    fn append_now(&self, append: &Append) -> Result<Appended, StoreError> {
-        let mut fold = self.fold.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.entries.judge(append)? {
+    fn settle(
+        &self,
+        judge: impl FnOnce(&mut Held) -> Result<Judged, StoreError>,
+        next: impl FnOnce(&mut Held) -> Result<(), StoreError>,
+    ) -> Result<Appended, StoreError> {
+        self.0.change(|held| match judge(held)? {
             Judged::Known => Ok(Appended::Accepted),
             Judged::Stale(newer) => Ok(Appended::Refused(newer)),
-            Judged::Next => {
-                let entry = append.clone().into_entry();
-                fold.admit(&self.entries.all(), &entry)?;
-                self.entries.publish(entry);
-                Ok(Appended::Accepted)
-            }
-        }
+            Judged::Next => next(held).map(|()| Appended::Accepted),
+        })
     }
 }
 
@@ -61,14 +52,28 @@ impl Default for MemoryStore {
 
 impl Store for MemoryStore {
     async fn append(&self, append: &Append) -> Result<Appended, StoreError> {
-        self.append_now(append)
+        self.settle(|held| held.judge(append), |held| held.admit(append.clone().into_entry()))
     }
 
-    async fn read(&self, after: Version) -> Result<Vec<Entry>, StoreError> {
-        self.entries.read(after)
+    async fn read(&self, after: Head) -> Result<Newer, StoreError> {
+        self.0.read(after)
     }
 
-    async fn tail(&self, after: Version) -> Result<Vec<Entry>, StoreError> {
-        self.entries.tail(after).await
+    async fn tail(&self, after: Head) -> Result<Newer, StoreError> {
+        self.0.tail(after).await
+    }
+
+    async fn snapshot(&self) -> Result<Option<Arc<Fold>>, StoreError> {
+        Ok(self.0.snapshot())
+    }
+
+    async fn found(&self, founding: &Founding) -> Result<Appended, StoreError> {
+        self.settle(
+            |held| Ok(held.judge_founding(founding)),
+            |held| {
+                *held = Held::from(Some((*founding.fold).clone()));
+                Ok(())
+            },
+        )
     }
 }

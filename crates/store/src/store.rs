@@ -2,57 +2,79 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 
-use firedrill_failover::{Append, Appended, Contradiction, Entry, Version};
+use firedrill_failover::{Append, Appended, Contradiction, Fold, Founding, Head, Newer, Version};
 use firedrill_yaml::Damage;
 
 /// Where a log is kept, for workers that share it and nothing else.
 ///
 /// An implementation promises, whatever runs at the same time:
-/// - **The log is the lock.** An append is accepted only if the log is at exactly the version that it was decided on. Of
-///   several that were decided on one version, one is accepted.
+/// - **The log is the lock.** An append is accepted only if the log has exactly the head that it was decided on. Of
+///   several that were decided on one head, one is accepted.
 /// - **All or none.** An accepted append is in the log whole, and what was accepted never changes, moves or goes.
 /// - **Known means kept.** What an answer, a read or a tail has told is as safe as the store keeps things, before it is
 ///   told. An entry that is still on its way is seen by nobody.
 /// - **Asking again is safe.** The same append, sent again because its reply was lost, is answered
-///   [`Appended::Accepted`] and is not written twice, however far the log has moved on.
+///   [`Appended::Accepted`] and is not written twice, however far the log has moved on. Where so much is newer that the
+///   place of the append is no longer held, it is refused with a snapshot in which the worker finds it.
 /// - **The log can be folded.** An append that does not follow from the log is an error and is not in it.
 ///
 /// A future that is dropped before it is ready changes nothing of this: the append may or may not be in the log, and
 /// sending it again tells which.
 pub trait Store: Send + Sync {
-    /// Appends, if the log is at the version that `append` expects; else tells what is newer.
+    /// Appends, if the log has the head that `append` expects; else tells what is newer.
     ///
     /// # Errors
-    /// If the log could not be written, is behind the expected version, or the append does not follow from it. After an
-    /// error of writing the append may or may not be in the log.
+    /// If the log could not be reached or written, is behind the expected head, or the append does not follow from it. After
+    /// an error of reaching or writing it the append may or may not be in the log.
     fn append(&self, append: &Append) -> impl Future<Output = Result<Appended, StoreError>> + Send;
 
-    /// Every entry after `after`, oldest first; none if there is nothing newer. O(entries given).
+    /// What is newer than `after`; nothing if that is the log's head. O(entries given), or O(tokens) for a snapshot.
     ///
     /// # Errors
     /// If the log could not be read, or is behind `after`.
-    fn read(&self, after: Version) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
+    fn read(&self, after: Head) -> impl Future<Output = Result<Newer, StoreError>> + Send;
 
-    /// As [`Store::read`], but waits until something is newer: gives at least one entry. It is woken and does not poll;
-    /// dropping it ends the wait.
+    /// As [`Store::read`], but waits until something is newer. It is woken and does not poll; dropping it ends the wait.
     ///
     /// # Errors
     /// If the log could not be read, or is behind `after`.
-    fn tail(&self, after: Version) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
+    fn tail(&self, after: Head) -> impl Future<Output = Result<Newer, StoreError>> + Send;
+
+    /// The fold of the whole log, for a worker that begins; `None` if the log is empty. O(tokens).
+    ///
+    /// # Errors
+    /// If the log could not be read.
+    fn snapshot(&self) -> impl Future<Output = Result<Option<Arc<Fold>>, StoreError>> + Send;
+
+    /// Founds a log anew that was wiped or cut ([`StoreError::Behind`]), if what is left of it is what the proposal says;
+    /// else tells what is newer. As safe to ask again as an append.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    fn found(&self, founding: &Founding) -> impl Future<Output = Result<Appended, StoreError>> + Send;
 }
 
 /// Why a log could not be appended to or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The log has never been as far as the worker is: it was wiped or cut. Remedy: found it anew, from a fold.
-    #[error("expected a log of at least version {expected}, found version {found}: it was wiped or cut")]
+    /// The log has never been as far as the worker is: it was wiped or cut. Remedy: found it anew, from a worker's fold.
+    #[error("expected a log of at least version {}, found version {}: it was wiped or cut", expected.version, found.version)]
     Behind {
-        /// The version that was asked for.
-        expected: Version,
+        /// The head that was asked for.
+        expected: Head,
         /// The log's.
-        found: Version,
+        found: Head,
+    },
+    /// A log in a file is behind and not empty, and cannot be founded anew over what is left. Remedy: move the file away.
+    #[error("the log in `{file}` is at version {}, behind its workers; expected an empty one to found anew", found.version)]
+    NotEmpty {
+        /// Which file.
+        file: String,
+        /// The log's head.
+        found: Head,
     },
     /// The append does not follow from the log. Remedy: none from outside, a worker with a fold of this log does not
     /// decide so; do its work on the log again with a new one.
@@ -113,5 +135,28 @@ pub enum StoreError {
 impl StoreError {
     pub(crate) fn io(file: &str, doing: &'static str, why: io::Error) -> Self {
         Self::File { file: file.to_owned(), doing, why }
+    }
+}
+
+/// A store that is shared is one.
+impl<S: Store> Store for Arc<S> {
+    fn append(&self, append: &Append) -> impl Future<Output = Result<Appended, StoreError>> + Send {
+        (**self).append(append)
+    }
+
+    fn read(&self, after: Head) -> impl Future<Output = Result<Newer, StoreError>> + Send {
+        (**self).read(after)
+    }
+
+    fn tail(&self, after: Head) -> impl Future<Output = Result<Newer, StoreError>> + Send {
+        (**self).tail(after)
+    }
+
+    fn snapshot(&self) -> impl Future<Output = Result<Option<Arc<Fold>>, StoreError>> + Send {
+        (**self).snapshot()
+    }
+
+    fn found(&self, founding: &Founding) -> impl Future<Output = Result<Appended, StoreError>> + Send {
+        (**self).found(founding)
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn print(args: &Args, report: &Report, out: &mut Out) {
 fn summary(report: &Report) -> String {
     let Through { runs, steps, every } = report.through;
     let through = match every {
+        Some(_) if report.broken.is_some() => format!("{steps} steps"),
         Some((schedules, states)) => format!("{schedules} schedules through {states} states, {steps} steps"),
         None => format!("{}, {steps} steps", plural(usize::try_from(runs).unwrap_or(usize::MAX), "run")),
     };

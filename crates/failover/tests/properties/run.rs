@@ -142,7 +142,9 @@ fn config(rules: &Rules) -> Config {
     let line = json!({ "version": 1, "at": 0, "by": 1, "proposal": 1, "events": [configured] });
     let mut reader = wire::Reader::new();
     reader.read(&wire::header(Fingerprint::new(1))).expect("a header");
-    let entry = reader.read(&line.to_string()).expect("a good line").expect("an entry");
+    let wire::Line::Append(entry) = reader.read(&line.to_string()).expect("a good line") else {
+        panic!("an entry");
+    };
     let Event::Configured(configured) = &entry.events[0] else { panic!("another event was read") };
     configured.config.clone()
 }
@@ -349,7 +351,7 @@ impl Pair {
         let line = wire::line(before, entry);
         let read =
             self.reader.read(&line).map_err(|error| format!("{error} at {} of {line}", error.column))?;
-        if read.as_ref() != Some(entry) || self.reader.pool() != Some(&self.pool) {
+        if read != wire::Line::Append(entry.clone()) || self.reader.pool() != Some(&self.pool) {
             return Err(format!("what is read back is not what was written: {line}"));
         }
         self.text.push(line);

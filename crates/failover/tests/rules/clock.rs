@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use firedrill_failover::{
-    Append, Appended, Attempt, Command, Config, Duration, Entry, Event, Instant, Log as _, MemoryLog, Pool,
-    Random, Worker, WorkerId,
+    Append, Appended, Attempt, Command, Config, Duration, Entry, Event, Head, Instant, Log as _, MemoryLog,
+    Pool, Random, Worker, WorkerId,
 };
 
 use crate::script::{check, config, instant, lists, status};
@@ -168,7 +168,7 @@ fn a_suspended_worker_takes_what_it_missed_for_the_time_and_no_more() {
 
     // A command of 400 is decided again at 900.
     let append = two.propose(millis(400), Command::Reconfigure(rules())).expect("news");
-    one.catch_up(&log.read(one.pool().version()).expect("memory"));
+    one.catch_up(&log.read(one.head()).expect("memory"));
     one.perform(&mut log, millis(900), Command::Reconfigure(config("a b; off"))).expect("memory");
     let Ok(Appended::Refused(newer)) = log.append(&append) else { panic!("it has not heard of anything") };
     two.refused(&newer);
@@ -189,7 +189,7 @@ fn a_first_reading_that_is_old_does_not_make_time_run_fast() {
     let command = answer(one.pool(), "a", 429);
     one.perform(&mut log, millis(350), command).expect("memory");
     // One thread read 10, another caught up, and then the first one comes on.
-    two.catch_up(&log.read(two.pool().version()).expect("memory"));
+    two.catch_up(&log.read(two.head()).expect("memory"));
     let command = answer(two.pool(), "b", 200);
     two.perform(&mut log, millis(10), command).expect("memory");
     let tick = two.perform(&mut log, millis(411), Command::Tick).expect("memory");
@@ -206,7 +206,7 @@ fn workers_that_take_turns_keep_to_one_time() {
     }
     for turn in 1..=20_u16 {
         let worker = &mut workers[usize::from(turn % 2)];
-        worker.catch_up(&log.read(worker.pool().version()).expect("memory"));
+        worker.catch_up(&log.read(worker.head()).expect("memory"));
         let command = answer(worker.pool(), "a", if turn % 2 == 0 { 200 } else { 429 });
         let uptime = millis(u64::from(turn) * 10);
         let entry = worker.perform(&mut log, uptime, command).expect("memory").expect("something happened");
@@ -246,7 +246,7 @@ impl Party for Worker {
     }
 
     fn hear(&mut self, log: &MemoryLog) {
-        self.catch_up(&log.read(self.pool().version()).expect("memory"));
+        self.catch_up(&log.read(self.head()).expect("memory"));
     }
 
     fn propose(&mut self, uptime: u64, _: u64, command: Command) {
@@ -338,7 +338,7 @@ impl<const FAULT: u8> Party for Wrong<FAULT> {
     }
 
     fn hear(&mut self, log: &MemoryLog) {
-        for entry in log.read(self.pool.version()).expect("memory") {
+        for entry in log.read(head(&self.pool, log)).expect("memory").entries {
             self.follow(&entry);
         }
     }
@@ -351,9 +351,9 @@ impl<const FAULT: u8> Party for Wrong<FAULT> {
     fn send(&mut self, log: &mut MemoryLog) -> Option<Entry> {
         let command = self.in_flight.take()?;
         loop {
-            let (at, expected) = (instant(self.reading()), self.pool.version());
+            let (at, expected) = (instant(self.reading()), head(&self.pool, log));
             let events = self.pool.decide(self.id, at, &command);
-            if events.is_empty() && expected == log.version() {
+            if events.is_empty() && expected.version == log.version() {
                 return None;
             }
             let append = Append { expected, at, by: self.id, proposal: 1, events: events.into() };
@@ -710,11 +710,17 @@ fn two_workers_apart_are_off_by_that_and_in_that_direction() {
         two.perform(&mut log, millis(200), Command::Tick).expect("memory");
         let command = answer(one.pool(), "a", 429);
         one.perform(&mut log, millis(1_000), command).expect("memory");
-        two.catch_up(&log.read(two.pool().version()).expect("memory"));
+        two.catch_up(&log.read(two.head()).expect("memory"));
         for uptime in [1_000, 1_000 + waited - 1] {
             assert_eq!(two.perform(&mut log, millis(uptime), Command::Tick), Ok(None), "{apart} ms apart");
         }
         two.perform(&mut log, millis(1_000 + waited), Command::Tick).expect("memory");
         assert_eq!(lists(two.pool()), "b c a |", "{apart} ms apart");
     }
+}
+
+/// The append of `log` that `pool` is at.
+fn head(pool: &Pool, log: &MemoryLog) -> Head {
+    let heard = log.entries().iter().rfind(|entry| entry.version == pool.version());
+    heard.map_or(Head::EMPTY, Entry::head)
 }

@@ -189,7 +189,7 @@ impl Scene {
         let number = worker.trim_matches(['w', '~']).parse().expect("a worker");
         let words: Vec<&str> = words.collect();
         if !worker.ends_with('~') && words.first() != Some(&"join") {
-            let heard = self.worker(number).pool().version();
+            let heard = self.worker(number).head();
             let newer = self.log.read(heard).expect("memory is always within reach");
             self.worker(number).catch_up(&newer);
         }

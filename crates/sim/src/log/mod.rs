@@ -9,8 +9,8 @@ mod names;
 use std::rc::Rc;
 
 use firedrill_failover::{
-    Answer, Append, Attempt, Config, Duration, Entry, Event, Instant, Pool, Random, Refused, Status, Worker,
-    WorkerId,
+    Answer, Append, Attempt, Config, Duration, Entry, Event, Instant, Newer, Pool, Random, Refused, Status,
+    Worker, WorkerId,
 };
 
 use crate::audit::Audit;
@@ -84,7 +84,7 @@ impl<const CARELESS: bool> Protocol for Log<CARELESS> {
         let actors = (0..setting.programs.len()).map(|place| {
             let wall = setting.clock_of(place, BEGINNING, 0);
             let mut actor = Actor::new(place as u64 + 1, BEGINNING, wall, &config);
-            actor.worker.catch_up(&entries);
+            actor.worker.catch_up(&Newer::here(entries.clone()));
             Rc::new(actor)
         });
         let actors: Vec<_> = actors.collect();
@@ -117,7 +117,7 @@ impl<const CARELESS: bool> Protocol for Log<CARELESS> {
             Move::Read => {
                 let entries = Rc::clone(&self.entries);
                 let actor = self.actor(worker);
-                actor.worker.catch_up(&entries[actor.heard()..]);
+                actor.worker.catch_up(&Newer::here(entries[actor.heard()..].to_vec()));
                 making.say(|| format!("reads up to version {}", entries.len()));
                 self.folded(worker, making);
             }
@@ -230,7 +230,8 @@ impl<const CARELESS: bool> Log<CARELESS> {
         let decided_at = actor.worker.time(uptime).as_millis();
         let command = command.clone();
         if let Some(append) = actor.worker.propose(uptime, told) {
-            making.say(|| format!("decides {} on version {}", names(&append.events), append.expected));
+            making
+                .say(|| format!("decides {} on version {}", names(&append.events), append.expected.version));
             actor.at_hand = Some(AtHand { command, probe, append, reply: None });
         } else {
             making.say(|| format!("decides nothing on version {}", actor.heard()));
@@ -243,7 +244,7 @@ impl<const CARELESS: bool> Log<CARELESS> {
     fn arrive(&mut self, worker: usize, making: &mut Making<'_>) {
         let Some(AtHand { append, command, probe, .. }) = self.actors[worker].at_hand.clone() else { return };
         let length = self.entries.len();
-        let reply = if CARELESS || append.expected.appends() == length as u64 {
+        let reply = if CARELESS || append.expected.version.appends() == length as u64 {
             let entry = Entry {
                 version: firedrill_failover::Version::new(length as u64 + 1),
                 ..append.clone().into_entry()
@@ -258,7 +259,7 @@ impl<const CARELESS: bool> Log<CARELESS> {
             }
             making.facts.push(Fact::Appended {
                 version: entry.version.appends(),
-                decided_on: append.expected.appends(),
+                decided_on: append.expected.version.appends(),
                 at: entry.at.as_millis(),
                 by: entry.by.number(),
                 command,
@@ -295,7 +296,7 @@ impl<const CARELESS: bool> Log<CARELESS> {
             return;
         };
         let answered = match reply {
-            Reply::Accepted => append.expected.appends() + 1,
+            Reply::Accepted => append.expected.version.appends() + 1,
             Reply::Refused(length) => length as u64,
         };
         if answered < entries.len() as u64 {
@@ -306,7 +307,10 @@ impl<const CARELESS: bool> Log<CARELESS> {
                 making.say(|| "hears that it is in the log".into());
                 Some(actor.worker.accepted())
             }
-            Reply::Refused(length) => match actor.worker.refused(&entries[actor.heard()..length]) {
+            Reply::Refused(length) => match actor
+                .worker
+                .refused(&Newer::here(entries[actor.heard()..length].to_vec()))
+            {
                 Refused::Again(append) => {
                     making.say(|| {
                         format!("hears what is newer, decides {} on version {length}", names(&append.events))

@@ -8,12 +8,12 @@ use std::time::Duration;
 use firedrill_failover::wire::{header, with_check};
 use firedrill_failover::{
     Append, Appended, Attempt, Command, Config, Duration as Uptime, Entry, FailoverSettings, Fingerprint,
-    Instant, MemoryLog, Settings, Status, Token, Version, Worker, WorkerId,
+    Head, Instant, MemoryLog, Settings, Status, Token, Worker, WorkerId,
 };
 
 use super::disk::Disk;
 use super::{FileStore, Fsync};
-use crate::entries::Entries;
+use crate::known::Held;
 use crate::store::{Store, StoreError};
 use block_on::block_on;
 
@@ -44,9 +44,9 @@ fn a_disk_that_fills_up_at_any_byte_costs_nothing_that_was_accepted() {
 #[test]
 fn a_full_disk_is_told_in_its_own_words() {
     let full = std::fs::File::options().write(true).open("/dev/full").expect("the device");
-    let store = FileStore::start("full.jsonl".to_owned(), full, Entries::new(Vec::new()), 0, Fsync::Always);
+    let store = FileStore::start("full.jsonl".to_owned(), full, Held::default(), 0, Fsync::Always);
     let store = store.expect("starts");
-    let append = again(&log()[0]);
+    let append = again(&log(), 0);
     let said = [(); 2].map(|()| block_on(store.append(&append)).expect_err("it is full").to_string());
     let why = "No space left on device (os error 28)";
     let expect = [
@@ -107,7 +107,7 @@ fn an_append_longer_than_a_line_may_be_is_refused_and_the_store_goes_on() {
 #[track_caller]
 fn appended_until_it_stops(store: &FileStore, stops: bool) -> usize {
     let log = log();
-    let answers = log.iter().map(|entry| block_on(store.append(&again(entry))));
+    let answers = (0..log.len()).map(|index| block_on(store.append(&again(&log, index))));
     let mut accepted = 0;
     let mut errors = Vec::new();
     for answer in answers {
@@ -120,16 +120,16 @@ fn appended_until_it_stops(store: &FileStore, stops: bool) -> usize {
         }
     }
     assert_eq!(!errors.is_empty(), stops, "{errors:?}");
-    let known = block_on(store.read(Version::EMPTY)).expect("it still reads");
+    let known = block_on(store.read(Head::EMPTY)).expect("it still reads").entries;
     assert_eq!(known, log[..accepted], "what was accepted, and nothing else, is told");
     if stops {
-        let next = block_on(store.append(&again(&log[accepted])));
+        let next = block_on(store.append(&again(&log, accepted)));
         let Err(stopped @ StoreError::Stopped { .. }) = next else { panic!("{next:?}") };
         let said = "`log` takes no more appends since it could not be written: ";
         assert!(stopped.to_string().starts_with(said), "{stopped}");
     }
-    for (index, entry) in log[..accepted].iter().enumerate() {
-        let answer = block_on(store.append(&again(entry))).expect("it still answers");
+    for index in 0..accepted {
+        let answer = block_on(store.append(&again(&log, index))).expect("it still answers");
         assert_eq!(answer, Appended::Accepted, "append {index} is in the log");
     }
     accepted
@@ -141,7 +141,7 @@ fn reopens(bytes: &[u8], accepted: usize, torn: bool) {
     let path = folder.path().join("log.jsonl");
     std::fs::write(&path, bytes).expect("writes");
     let opened = FileStore::open(&path, POOL, Fsync::Never).expect("opens");
-    let found = block_on(opened.store.read(Version::EMPTY)).expect("reads");
+    let found = block_on(opened.store.read(Head::EMPTY)).expect("reads").entries;
     // A line that lacks nothing but its end is whole: it was not accepted, and may be in the log.
     assert!(found.len() == accepted || torn && found.len() == accepted + 1);
     assert_eq!(found, log()[..found.len()]);
@@ -238,8 +238,8 @@ impl Platter {
     fn started(&self, faults: Faults, fsync: Fsync) -> (FileStore, FaultyDisk) {
         let bytes = self.bytes[..self.header].to_vec();
         let disk = FaultyDisk(Arc::new(Mutex::new(State { bytes, synced: 0, faults })));
-        let (length, entries) = (self.header as u64, Entries::new(Vec::new()));
-        let store = FileStore::start("log".to_owned(), disk.clone(), entries, length, fsync);
+        let (length, held) = (self.header as u64, Held::default());
+        let store = FileStore::start("log".to_owned(), disk.clone(), held, length, fsync);
         (store.expect("starts"), disk)
     }
 }
@@ -264,8 +264,9 @@ fn log() -> Vec<Entry> {
     log.entries().to_vec()
 }
 
-/// The append that became `entry`.
-fn again(entry: &Entry) -> Append {
-    let Entry { version, at, by, proposal, events } = entry.clone();
-    Append { expected: Version::new(version.appends() - 1), at, by, proposal, events }
+/// The append that became the entry at `index` of `log`.
+fn again(log: &[Entry], index: usize) -> Append {
+    let Entry { version: _, at, by, proposal, events } = log[index].clone();
+    let expected = index.checked_sub(1).map_or(Head::EMPTY, |before| log[before].head());
+    Append { expected, at, by, proposal, events }
 }

@@ -4,16 +4,17 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use firedrill_failover::wire::{self, LONGEST_LINE, Reader, WireError, WireFault};
-use firedrill_failover::{Entry, Fingerprint, Version};
+use firedrill_failover::wire::{self, LONGEST_LINE, Line, Reader, WireError, WireFault};
+use firedrill_failover::{Fingerprint, Version};
 use firedrill_yaml::{Damage, Place, Problem, Source};
 
 use super::Fsync;
+use crate::known::Held;
 use crate::store::StoreError;
 
 /// What was found in the file.
 pub(super) struct Found {
-    pub(super) entries: Vec<Entry>,
+    pub(super) held: Held,
     /// How many bytes of it are whole lines.
     pub(super) length: u64,
     pub(super) torn: Option<Damage>,
@@ -40,8 +41,8 @@ pub(super) fn open(
     })?;
     let mut scan = Scan::new(name, pool);
     scan.lines(BufReader::new(&file))?;
-    let Scan { header, entries, length, torn, mend, .. } = scan;
-    let mut found = Found { entries, length, torn };
+    let Scan { header, held, length, torn, mend, .. } = scan;
+    let mut found = Found { held, length, torn };
     mend_end(&mut file, &mut found, mend, &header).map_err(|error| StoreError::io(name, "write", error))?;
     if fsync != Fsync::Never {
         // Also what an earlier process wrote may still be on its way, and is about to be told.
@@ -94,7 +95,7 @@ struct Scan<'a> {
     name: &'a str,
     header: String,
     reader: Reader,
-    entries: Vec<Entry>,
+    held: Held,
     length: u64,
     torn: Option<Damage>,
     mend: Mend,
@@ -108,7 +109,7 @@ impl<'a> Scan<'a> {
             name,
             header: wire::with_check(&wire::header(pool)),
             reader: Reader::new(),
-            entries: Vec::new(),
+            held: Held::default(),
             length: 0,
             torn: None,
             mend: Mend::Header,
@@ -177,12 +178,18 @@ impl<'a> Scan<'a> {
     }
 
     fn read_append(&mut self, bytes: &[u8]) -> Result<(), Wrong> {
-        let entry = self.read_line(bytes)?;
-        self.entries.extend(entry);
+        match self.read_line(bytes)? {
+            Line::Header => {}
+            Line::Snapshot => self.held = Held::from(self.reader.fold().cloned()),
+            Line::Append(entry) => {
+                let whole = |error: StoreError| Wrong { at: 0, message: error.to_string(), torn: false };
+                self.held.admit(entry).map_err(whole)?;
+            }
+        }
         Ok(())
     }
 
-    fn read_line(&mut self, bytes: &[u8]) -> Result<Option<Entry>, Wrong> {
+    fn read_line(&mut self, bytes: &[u8]) -> Result<Line, Wrong> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let at = error.valid_up_to();
             let byte = bytes.get(at).copied().unwrap_or_default();
@@ -213,7 +220,7 @@ impl<'a> Scan<'a> {
     }
 
     fn left(&self) -> String {
-        match Version::new(self.entries.len() as u64) {
+        match self.held.head().version {
             Version::EMPTY => "nothing is before it".to_owned(),
             version => format!("everything up to version {version} is whole"),
         }

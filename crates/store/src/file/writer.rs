@@ -5,20 +5,26 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use firedrill_failover::wire::{LONGEST_LINE, with_check};
-use firedrill_failover::{Append, Appended, Entry};
+use firedrill_failover::wire::{LONGEST_LINE, snapshot_line, with_check};
+use firedrill_failover::{Append, Appended, Entry, Fold, Founding, Head};
 use tokio::sync::oneshot;
 
 use super::disk::Disk;
 use super::{Fsync, Shared};
-use crate::entries::Judged;
-use crate::fold::Fold;
+use crate::known::{self, Held, Judged};
 use crate::store::StoreError;
 
-/// An append, and whom to answer.
+/// What a worker wants of the log.
+#[derive(Debug)]
+pub(super) enum Proposal {
+    Append(Append),
+    Founding(Founding),
+}
+
+/// A proposal, and whom to answer.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) append: Append,
+    pub(super) proposal: Proposal,
     pub(super) reply: oneshot::Sender<Result<Appended, StoreError>>,
 }
 
@@ -27,7 +33,8 @@ pub(super) struct Writer<D> {
     shared: Arc<Shared>,
     disk: D,
     fsync: Fsync,
-    fold: Fold,
+    /// Of what was written, a line ahead of what is known while that is on its way; `None` for an empty log.
+    fold: Option<Fold>,
     /// How many bytes of the disk are whole lines that were told.
     length: u64,
     /// When the first append was written that has not been synced, under [`Fsync::Within`].
@@ -39,7 +46,7 @@ pub(super) struct Writer<D> {
 
 impl<D: Disk> Writer<D> {
     pub(super) fn new(shared: Arc<Shared>, disk: D, length: u64, fsync: Fsync) -> Self {
-        let fold = Fold::of(&shared.entries.all());
+        let fold = shared.known.snapshot().map(Arc::unwrap_or_clone);
         Self { shared, disk, fsync, fold, length, unsynced: None, stopped: None }
     }
 
@@ -52,8 +59,11 @@ impl<D: Disk> Writer<D> {
                 Some(left) => jobs.recv_timeout(left),
             };
             match job {
-                Ok(Job { append, reply }) => {
-                    let answer = self.append(append);
+                Ok(Job { proposal, reply }) => {
+                    let answer = match proposal {
+                        Proposal::Append(append) => self.append(append),
+                        Proposal::Founding(founding) => self.found(founding),
+                    };
                     // Who asked may have gone; the log is what counts.
                     let _ = reply.send(answer);
                 }
@@ -67,37 +77,69 @@ impl<D: Disk> Writer<D> {
     }
 
     fn append(&mut self, append: Append) -> Result<Appended, StoreError> {
-        // Only this thread changes the entries, so that they stay as they are until the append is published.
-        match self.shared.entries.judge(&append)? {
+        // Only this thread changes what is known, so that it stays as it is until the append is published.
+        match self.shared.known.judge(&append)? {
             Judged::Known => return Ok(Appended::Accepted),
             Judged::Stale(newer) => return Ok(Appended::Refused(newer)),
             Judged::Next => {}
         }
-        if let Some(why) = &self.stopped {
-            return Err(StoreError::Stopped { file: self.shared.name.clone(), why: why.clone() });
-        }
+        self.refuse_if_stopped()?;
         let entry = append.into_entry();
-        let line = self.line(&entry)?;
-        self.write(&line).map_err(|error| {
+        let line = ended(&known::line(self.fold.as_ref(), &entry)?)?;
+        self.fold(&entry)?;
+        self.put(&line)?;
+        self.shared.known.change(|held| held.admit(entry))?;
+        Ok(Appended::Accepted)
+    }
+
+    fn found(&mut self, founding: Founding) -> Result<Appended, StoreError> {
+        let judged = self.shared.known.lock().judge_founding(&founding);
+        match judged {
+            Judged::Known => return Ok(Appended::Accepted),
+            Judged::Stale(newer) => return Ok(Appended::Refused(newer)),
+            Judged::Next => {}
+        }
+        self.refuse_if_stopped()?;
+        if founding.over != Head::EMPTY {
+            // To take off what is left and to write the snapshot are two steps, and between them nothing would be there.
+            return Err(StoreError::NotEmpty { file: self.shared.name.clone(), found: founding.over });
+        }
+        self.put(&ended(&snapshot_line(&founding.fold))?)?;
+        let fold = Arc::unwrap_or_clone(founding.fold);
+        self.fold = Some(fold.clone());
+        self.shared.known.change(|held| *held = Held::from(Some(fold)));
+        Ok(Appended::Accepted)
+    }
+
+    fn refuse_if_stopped(&self) -> Result<(), StoreError> {
+        match &self.stopped {
+            Some(why) => Err(StoreError::Stopped { file: self.shared.name.clone(), why: why.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Folds `entry` if it follows.
+    fn fold(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        let before = self.fold.as_ref().map_or(Head::EMPTY, Fold::head).version;
+        let fold = known::founded(&mut self.fold, entry);
+        let folded = fold.and_then(|fold| fold.try_apply(entry).map_err(|(_, contradiction)| contradiction));
+        folded.map_err(|contradiction| {
+            // The fold is half changed. This is a worker's bug and rare.
+            self.fold = self.shared.known.snapshot().map(Arc::unwrap_or_clone);
+            StoreError::Contradiction { before, contradiction }
+        })
+    }
+
+    /// Writes a line, or stops.
+    fn put(&mut self, line: &str) -> Result<(), StoreError> {
+        self.write(line).map_err(|error| {
             self.stopped = Some(error.to_string());
             // What is half written is dropped when the file is opened, if it cannot be taken off now.
             let _ = self.disk.cut(self.length);
             StoreError::Unwritten { file: self.shared.name.clone(), why: error }
         })?;
         self.length += line.len() as u64;
-        self.shared.entries.publish(entry);
-        Ok(Appended::Accepted)
-    }
-
-    /// The line of `entry` with its end. The entry is folded if it follows.
-    fn line(&mut self, entry: &Entry) -> Result<String, StoreError> {
-        let mut line = with_check(&self.fold.line(entry)?);
-        if line.len() > LONGEST_LINE {
-            return Err(StoreError::TooLong { length: line.len(), most: LONGEST_LINE });
-        }
-        line.push('\n');
-        self.fold.admit(&self.shared.entries.all(), entry)?;
-        Ok(line)
+        Ok(())
     }
 
     fn write(&mut self, line: &str) -> io::Result<()> {
@@ -122,6 +164,16 @@ impl<D: Disk> Writer<D> {
             self.stopped.get_or_insert_with(|| error.to_string());
         }
     }
+}
+
+/// A line with its check and its end, if it is one that can be read again.
+fn ended(line: &str) -> Result<String, StoreError> {
+    let mut line = with_check(line);
+    if line.len() > LONGEST_LINE {
+        return Err(StoreError::TooLong { length: line.len(), most: LONGEST_LINE });
+    }
+    line.push('\n');
+    Ok(line)
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a disk may lag behind is real time, and no state")]

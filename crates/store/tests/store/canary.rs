@@ -2,9 +2,9 @@
 //! has proved nothing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use firedrill_failover::{Append, Appended, Entry, Version};
+use firedrill_failover::{Append, Appended, Entry, Fold, Founding, Head, Newer, Start};
 use firedrill_store::{Store, StoreError};
 use tokio::sync::watch;
 
@@ -25,12 +25,18 @@ enum Fault {
     KeepsContradictions,
     LosesWhatItAccepted,
     LooksFirstAndWritesLater,
+    LooksAtTheVersionOnly,
+    FoundsAnewTwice,
+    FoundsAnewOverAnything,
+    ForgetsTheFoundingsName,
 }
 
 /// A store written on its own, with nothing of the real ones, so that without a fault it tests the suite.
 struct Wrong {
     fault: Fault,
     log: Mutex<Vec<Entry>>,
+    /// What the log was founded anew with.
+    anew: Mutex<Option<Arc<Fold>>>,
     version: watch::Sender<usize>,
     one: tokio::sync::Notify,
 }
@@ -38,30 +44,53 @@ struct Wrong {
 impl Wrong {
     fn new(fault: Fault) -> Self {
         let one = tokio::sync::Notify::new();
-        Self { fault, log: Mutex::default(), version: watch::Sender::new(0), one }
+        Self { fault, log: Mutex::default(), anew: Mutex::default(), version: watch::Sender::new(0), one }
     }
 
     fn log(&self) -> MutexGuard<'_, Vec<Entry>> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn newer(&self, log: &[Entry], after: Version) -> Result<Vec<Entry>, StoreError> {
-        let skipped = usize::try_from(after.appends()).expect("a small log");
-        match log.get(skipped..) {
-            Some(newer) => Ok(newer.to_vec()),
-            None if self.fault == Fault::HidesThatItIsBehind => Ok(Vec::new()),
-            None => Err(StoreError::Behind { expected: after, found: Version::new(log.len() as u64) }),
+    fn anew(&self) -> Option<Arc<Fold>> {
+        self.anew.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn head(&self, log: &[Entry]) -> Head {
+        let before = self.anew().map_or(Head::EMPTY, |fold| fold.head());
+        log.last().map_or(before, Entry::head)
+    }
+
+    fn newer(&self, log: &[Entry], after: Head) -> Result<Newer, StoreError> {
+        let found = self.head(log);
+        if after.version > found.version {
+            return match self.fault {
+                Fault::HidesThatItIsBehind => Ok(Newer::here(Vec::new())),
+                _ => Err(StoreError::Behind { expected: after, found }),
+            };
         }
+        let first = self.anew().map_or(Head::EMPTY, |fold| fold.head());
+        let same = |head: Head| {
+            if self.fault == Fault::LooksAtTheVersionOnly {
+                head.version == after.version
+            } else {
+                head == after
+            }
+        };
+        let heads = std::iter::once(first).chain(log.iter().map(Entry::head));
+        if let Some(skipped) = heads.into_iter().position(same) {
+            return Ok(Newer::here(log[skipped..].to_vec()));
+        }
+        let start = self.anew().map_or(Start::Beginning, Start::Snapshot);
+        Ok(Newer { start, entries: log.to_vec() })
     }
 
     fn push(&self, log: &mut Vec<Entry>, append: &Append) -> Result<Appended, StoreError> {
-        let mut entry = append.clone().into_entry();
-        entry.version = Version::new(log.len() as u64 + 1);
+        let entry = self.entry(log, append);
         log.push(entry);
-        if self.fault != Fault::KeepsContradictions && fold(log).is_err() {
+        if self.fault != Fault::KeepsContradictions && self.fold(log).is_err() {
             let contradiction = firedrill_failover::Contradiction::NoEvents;
             log.pop();
-            return Err(StoreError::Contradiction { before: append.expected, contradiction });
+            return Err(StoreError::Contradiction { before: append.expected.version, contradiction });
         }
         match self.fault {
             Fault::LosesWhatItAccepted if log.len() == 4 => drop(log.pop()),
@@ -70,6 +99,30 @@ impl Wrong {
             _ => drop(self.version.send_replace(log.len())),
         }
         Ok(Appended::Accepted)
+    }
+
+    fn entry(&self, log: &[Entry], append: &Append) -> Entry {
+        Entry { version: self.head(log).version.next(), ..append.clone().into_entry() }
+    }
+
+    fn fold(&self, log: &[Entry]) -> Result<Option<Arc<Fold>>, String> {
+        let Some(anew) = self.anew() else {
+            fold(log)?;
+            let founding = log.first().map(|entry| {
+                let mut fold = Fold::new(&crate::workers::config(3));
+                fold.apply(entry);
+                for entry in &log[1..] {
+                    fold.apply(entry);
+                }
+                Arc::new(fold)
+            });
+            return Ok(founding);
+        };
+        let mut fold = (*anew).clone();
+        for entry in log {
+            fold.try_apply(entry).map_err(|(_, wrong)| wrong.to_string())?;
+        }
+        Ok(Some(Arc::new(fold)))
     }
 }
 
@@ -82,41 +135,45 @@ impl Store for Wrong {
             std::thread::yield_now();
             log = self.log();
         }
-        let Some(next) = newer.first() else { return self.push(&mut log, append) };
+        if newer.is_empty() {
+            return self.push(&mut log, append);
+        }
+        let Some(next) = newer.entries.first().filter(|_| newer.start == Start::Here) else {
+            return Ok(Appended::Refused(newer));
+        };
         let same_name = (next.by, next.proposal) == (append.by, append.proposal);
         let same = same_name && (next.at, &next.events) == (append.at, &append.events);
         match self.fault {
             Fault::TakesAnyOfTheName if same_name => Ok(Appended::Accepted),
             Fault::WritesTwice if same => {
-                let mut again = append.clone().into_entry();
-                again.version = Version::new(log.len() as u64 + 1);
+                let again = self.entry(&log, append);
                 log.push(again);
                 Ok(Appended::Accepted)
             }
             Fault::RefusesAgain if same => Ok(Appended::Refused(newer)),
             _ if same => Ok(Appended::Accepted),
             Fault::AcceptsStale => {
-                let mut entry = append.clone().into_entry();
-                entry.version = Version::new(log.len() as u64 + 1);
+                let entry = self.entry(&log, append);
                 log.push(entry);
                 Ok(Appended::Accepted)
             }
-            Fault::TellsTheNewestOnly => {
-                Ok(Appended::Refused(newer.into_iter().next_back().into_iter().collect()))
-            }
+            Fault::TellsTheNewestOnly => Ok(Appended::Refused(Newer::here(
+                newer.entries.into_iter().next_back().into_iter().collect(),
+            ))),
             _ => Ok(Appended::Refused(newer)),
         }
     }
 
-    async fn read(&self, after: Version) -> Result<Vec<Entry>, StoreError> {
+    async fn read(&self, after: Head) -> Result<Newer, StoreError> {
         self.newer(&self.log(), after)
     }
 
-    async fn tail(&self, after: Version) -> Result<Vec<Entry>, StoreError> {
+    async fn tail(&self, after: Head) -> Result<Newer, StoreError> {
         let mut version = self.version.subscribe();
         loop {
             let newer = self.newer(&self.log(), after)?;
-            if !newer.is_empty() || self.fault == Fault::HidesThatItIsBehind && after.appends() > 5 {
+            let hidden = self.fault == Fault::HidesThatItIsBehind && after.version.appends() > 5;
+            if !newer.is_empty() || hidden {
                 return Ok(newer);
             }
             if self.fault == Fault::WakesOne {
@@ -125,6 +182,35 @@ impl Store for Wrong {
                 version.changed().await.expect("the sender is here");
             }
         }
+    }
+
+    async fn snapshot(&self) -> Result<Option<Arc<Fold>>, StoreError> {
+        Ok(self.fold(&self.log()).expect("a log that folds"))
+    }
+
+    async fn found(&self, founding: &Founding) -> Result<Appended, StoreError> {
+        let mut log = self.log();
+        let known = self.anew().is_some_and(|fold| fold.head() == founding.fold.head());
+        if known && self.fault != Fault::ForgetsTheFoundingsName {
+            return Ok(Appended::Accepted);
+        }
+        let over = match self.fault {
+            Fault::FoundsAnewTwice => self.anew().is_some() || self.head(&log) == founding.over,
+            Fault::FoundsAnewOverAnything => {
+                founding.fold.head().by == firedrill_failover::WorkerId::new(3)
+                    || self.head(&log) == founding.over
+            }
+            _ => self.head(&log) == founding.over,
+        };
+        if !over {
+            return Ok(Appended::Refused(
+                self.newer(&log, Head { by: founding.fold.head().by, ..Head::EMPTY })?,
+            ));
+        }
+        log.clear();
+        *self.anew.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&founding.fold));
+        self.version.send_replace(0);
+        Ok(Appended::Accepted)
     }
 }
 
@@ -159,6 +245,11 @@ fn every_wrong_store_is_noticed() {
     check(Fault::WritesTwice, Some(again));
     check(Fault::RefusesAgain, Some(again));
     check(Fault::TakesAnyOfTheName, Some("another's append is never taken for one's own"));
+    let anew = "a log that is behind is founded anew, once";
+    check(Fault::LooksAtTheVersionOnly, Some("a worker of another log is told this one from its start"));
+    check(Fault::FoundsAnewTwice, Some(anew));
+    check(Fault::FoundsAnewOverAnything, Some(anew));
+    check(Fault::ForgetsTheFoundingsName, Some(anew));
     check(Fault::HidesThatItIsBehind, Some("a log that is behind says so"));
     check(Fault::KeepsContradictions, Some("an append that does not follow is not in the log"));
     check(Fault::WakesNobody, Some(woken));

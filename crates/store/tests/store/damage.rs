@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use firedrill_failover::wire::Reader;
-use firedrill_failover::{Entry, Fingerprint, Version};
+use firedrill_failover::wire::{Line, Reader};
+use firedrill_failover::{Entry, Fingerprint, Head};
 use firedrill_store::{FileStore, Fsync, Opened, Store, StoreError};
 use firedrill_yaml::Damage;
 use tempfile::TempDir;
@@ -34,7 +34,7 @@ fn open(path: &Path) -> Result<Opened, StoreError> {
 }
 
 fn entries(store: &FileStore) -> Vec<Entry> {
-    block_on(store.read(Version::EMPTY)).expect("reads")
+    block_on(store.read(Head::EMPTY)).expect("reads").entries
 }
 
 #[track_caller]
@@ -188,7 +188,13 @@ fn a_log_in_a_file_is_one_that_replay_reads() {
     let (_, bytes, log) = small_log(&folder);
     let mut reader = Reader::new();
     let text = String::from_utf8(bytes).expect("a log is text");
-    let read: Vec<Entry> = text.lines().filter_map(|line| reader.read(line).expect("a good line")).collect();
+    let read: Vec<Entry> = text
+        .lines()
+        .filter_map(|line| match reader.read(line).expect("a good line") {
+            Line::Append(entry) => Some(entry),
+            Line::Header | Line::Snapshot => None,
+        })
+        .collect();
     assert_eq!(read, log);
     assert_eq!(reader.fingerprint(), Some(POOL));
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command as Process, Stdio};
 use std::time::Duration;
 
-use firedrill_failover::{Command, Fingerprint, Random, Version, WorkerId};
+use firedrill_failover::{Command, Fingerprint, Head, Random, WorkerId};
 use firedrill_store::{FileStore, Fsync, Opened, Store, StoreError};
 
 use crate::block_on::block_on;
@@ -33,7 +33,7 @@ fn a_killed_process_loses_no_append_that_was_accepted() {
         let told = run_and_kill(&path, round, &mut random);
         let Opened { store, torn: warning } = FileStore::open(&path, POOL, Fsync::Never)
             .unwrap_or_else(|error| panic!("round {round}: {error}"));
-        let log = block_on(store.read(Version::EMPTY)).expect("reads");
+        let log = block_on(store.read(Head::EMPTY)).expect("reads").entries;
         fold(&log).unwrap_or_else(|wrong| panic!("round {round}: {wrong}"));
         for (version, proposal) in &told {
             let entry = log.get(version - 1).unwrap_or_else(|| panic!("round {round}: no version {version}"));
@@ -116,10 +116,10 @@ fn child() {
         let large = Command::Reconfigure(config(400 + count / 16 % 2));
         let command = if count % 16 == 1 { large } else { failure(worker.pool()) };
         perform(&store, &mut worker, command).expect("appends");
-        let last = block_on(store.read(Version::new(worker.pool().version().appends() - 1))).expect("reads");
-        assert!(last[0].proposal > proposals, "every command appends");
-        proposals = last[0].proposal;
-        let told = write!(out, "\naccepted {} {proposals} \n", last[0].version).and_then(|()| out.flush());
+        let last = worker.head();
+        assert!(last.proposal > proposals, "every command appends");
+        proposals = last.proposal;
+        let told = write!(out, "\naccepted {} {proposals} \n", last.version).and_then(|()| out.flush());
         told.expect("the parent listens");
     }
 }

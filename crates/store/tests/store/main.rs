@@ -11,7 +11,7 @@ mod kill;
 mod workers;
 
 use conformance::{conforms, contention};
-use firedrill_failover::{Fingerprint, Version};
+use firedrill_failover::{Fingerprint, Head};
 use firedrill_store::{FileStore, Fsync, MemoryStore, Store};
 
 #[test]
@@ -33,9 +33,54 @@ fn the_store_in_a_file_conforms() {
 }
 
 #[test]
+fn who_is_far_behind_is_given_a_snapshot() {
+    conformance::far_behind(&MemoryStore::new());
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = || {
+        FileStore::open(&folder.path().join("log"), Fingerprint::new(1), Fsync::Never).expect("opens").store
+    };
+    let store = open();
+    conformance::far_behind(&store);
+    let fold = |store: &FileStore| block_on::block_on(store.snapshot()).expect("reads");
+    let before = fold(&store);
+    drop(store);
+    assert_eq!(fold(&open()), before, "what is read again differs");
+}
+
+#[test]
+fn a_file_founded_anew_begins_with_a_snapshot_and_can_be_read_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("log");
+    let open = || FileStore::open(&path, Fingerprint::new(1), Fsync::Always).expect("opens");
+    let gone = MemoryStore::new();
+    let mut worker = workers::joined(&gone, 1).expect("joins");
+    let store = open().store;
+    let founding = worker.found_anew(firedrill_failover::Duration::ZERO, Head::EMPTY);
+    let founded = block_on::block_on(store.found(&founding)).expect("writes");
+    assert_eq!(founded, firedrill_failover::Appended::Accepted);
+    worker.founded();
+    let command = workers::failure(worker.pool());
+    workers::perform(&store, &mut worker, command).expect("appends");
+    drop(store);
+    let again = open();
+    assert!(again.torn.is_none());
+    let fold = block_on::block_on(again.store.snapshot()).expect("reads").expect("a fold");
+    assert_eq!(*fold, *worker.fold());
+    // What is left cannot be written over.
+    let over = Head { version: worker.head().version, ..Head::EMPTY };
+    let mut other = worker.clone();
+    for over in [worker.head(), over] {
+        let founding = other.found_anew(firedrill_failover::Duration::ZERO, over);
+        let answer = block_on::block_on(again.store.found(&founding));
+        let refused = matches!(answer, Err(firedrill_store::StoreError::NotEmpty { .. }));
+        assert!(refused || over != worker.head(), "{answer:?}");
+    }
+}
+
+#[test]
 fn eight_threads_count_every_failure_once_in_memory() {
-    let refusals = contention(&MemoryStore::new(), 8, 2_000);
-    println!("16,000 appends, {refusals} refused and decided again");
+    let refusals = contention(&MemoryStore::new(), 8, 1_000);
+    println!("8,000 appends, {refusals} refused and decided again");
     assert!(refusals > 0, "sometimes an append is refused");
 }
 
@@ -45,10 +90,10 @@ fn eight_threads_count_every_failure_once_in_a_file_that_folds_to_the_same_again
     let path = folder.path().join("log.jsonl");
     let open = || FileStore::open(&path, Fingerprint::new(1), Fsync::Never).expect("opens");
     let store = open().store;
-    let refusals = contention(&store, 8, 2_000);
-    println!("16,000 appends, {refusals} refused and decided again");
+    let refusals = contention(&store, 8, 1_000);
+    println!("8,000 appends, {refusals} refused and decided again");
     assert!(refusals > 0, "sometimes an append is refused");
-    let read = |store: &FileStore| block_on::block_on(store.read(Version::EMPTY)).expect("reads");
+    let read = |store: &FileStore| block_on::block_on(store.read(Head::EMPTY)).expect("reads").entries;
     let before = read(&store);
     drop(store);
     let again = open();

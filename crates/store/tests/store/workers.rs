@@ -24,7 +24,7 @@ pub(crate) fn config(tokens: u64) -> Config {
 /// Worker number `id`, which has joined the log.
 pub(crate) fn joined<S: Store>(store: &S, id: u64) -> Result<Worker, StoreError> {
     let mut worker = Worker::new(WorkerId::new(id), Instant::ZERO, &config(3));
-    worker.catch_up(&block_on(store.read(worker.pool().version()))?);
+    worker.catch_up(&block_on(store.read(worker.head()))?);
     perform(store, &mut worker, Command::Join(config(3)))?;
     Ok(worker)
 }
