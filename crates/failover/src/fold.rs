@@ -55,6 +55,12 @@ impl Fold {
         self.proposals.get(&worker).map_or(0, |last| last.proposal)
     }
 
+    /// Whether the append that made `head` was folded here, or one that its worker made later; also if there was none.
+    /// A worker whose appends are forgotten ([`WORKERS_REMEMBERED`]) is not known any more.
+    pub fn knows(&self, head: Head) -> bool {
+        head == Head::EMPTY || self.proposal_of(head.by) >= head.proposal.max(1)
+    }
+
     /// Folds the next append.
     ///
     /// # Panics

@@ -61,7 +61,8 @@ struct InFlight {
 #[derive(Clone, Debug)]
 enum Sent {
     Append(Append),
-    Founding(Founding),
+    /// With the append that was in flight when the log was found behind: another log may still hold it.
+    Founding(Founding, Option<Append>),
 }
 
 /// What came of a command whose append was refused.
@@ -213,7 +214,13 @@ impl Worker {
             Sent::Append(_) if heard.is_none() => {
                 self.decide(commands).map_or(Refused::NothingLeft, Refused::Again)
             }
-            Sent::Append(_) | Sent::Founding(_) => {
+            // Exactly its number: a later one is of this worker's proposal to found, and what that was made from had not
+            // heard of the append.
+            Sent::Founding(_, Some(append)) if self.fold.proposal_of(self.id) == append.proposal => {
+                self.settled.add(append.proposal, commands);
+                Refused::WasAccepted(append.into_entry())
+            }
+            Sent::Append(_) | Sent::Founding(..) => {
                 let heard = heard.unwrap_or_else(|| self.fold.clone());
                 self.lose(commands, &heard);
                 Refused::NothingLeft
@@ -242,11 +249,16 @@ impl Worker {
     /// The answer comes by [`Worker::founded`], or by [`Worker::refused`] if another worker was first.
     pub fn found_anew(&mut self, uptime: Duration, over: Head) -> Founding {
         self.clock.observe(uptime);
-        let commands = self.withdraw();
+        let (commands, append) = match self.in_flight.take() {
+            Some(InFlight { commands, sent: Sent::Append(append) | Sent::Founding(_, Some(append)) }) => {
+                (commands, Some(append))
+            }
+            in_flight => (in_flight.map_or_else(Vec::new, |in_flight| in_flight.commands), None),
+        };
         self.proposals += 1;
         let fold = self.fold.founded_anew(self.clock.reading(), self.id, self.proposals);
         let founding = Founding { over, fold: Arc::new(fold) };
-        self.in_flight = Some(InFlight { commands, sent: Sent::Founding(founding.clone()) });
+        self.in_flight = Some(InFlight { commands, sent: Sent::Founding(founding.clone(), append) });
         founding
     }
 
@@ -255,7 +267,7 @@ impl Worker {
     /// # Panics
     /// If no such proposal is in flight.
     pub fn founded(&mut self) {
-        let Some(InFlight { commands, sent: Sent::Founding(founding) }) = self.in_flight.take() else {
+        let Some(InFlight { commands, sent: Sent::Founding(founding, _) }) = self.in_flight.take() else {
             panic!("broken invariant: a log was founded anew without a proposal");
         };
         self.fold = Arc::unwrap_or_clone(founding.fold);

@@ -12,43 +12,163 @@ use crate::property::{Property, Violation};
 use crate::protocol::{Deed, Fact};
 use crate::setting::Setting;
 
-/// What a log should say, at every version of it.
+/// What the logs of a world should say, at every version of each.
 #[derive(Clone, Debug)]
 pub struct Audit {
-    /// By version, from the founding, which is version 1.
+    /// By number. A log that forgets, or is founded anew, is another log from then on.
+    logs: Rc<Vec<History>>,
+    /// Which command is where.
+    settled: Rc<Vec<Settled>>,
+    /// Commands that wait for the store to be back.
+    owed: Rc<Vec<(u64, u64)>>,
+    /// The workers that have founded the log anew since it last forgot.
+    founders: Vec<u64>,
+}
+
+/// What one log should say.
+#[derive(Clone, Debug)]
+struct History {
+    /// The log that it goes on from, and from which version of it; `None` if from nothing.
+    from: Option<(usize, u64)>,
+    /// The version of the first of `models`.
+    start: u64,
     models: Rc<Vec<(Model, Key)>>,
+}
+
+/// A command that was appended, or that changed nothing.
+#[derive(Clone, Debug)]
+struct Settled {
+    epoch: usize,
+    version: u64,
+    tag: (u64, u64),
+    appended: bool,
 }
 
 impl Audit {
     pub(crate) fn new(setting: &Setting) -> Self {
-        Self { models: Rc::new(vec![keyed(Model::new(&setting.tokens))]) }
+        let models = Rc::new(vec![keyed(Model::new(&setting.tokens))]);
+        let log = History { from: None, start: 1, models };
+        Self { logs: Rc::new(vec![log]), settled: Rc::default(), owed: Rc::default(), founders: Vec::new() }
     }
 
-    /// The key of what the log says at `version`; of nothing if it has no such version.
-    pub fn key_at(&self, version: u64) -> Key {
-        self.at(version).map_or(Key::new(), |(_, key)| *key)
+    /// The key of what the log of number `epoch` says at `version`; of nothing if it has no such version.
+    pub fn key_at(&self, epoch: usize, version: u64) -> Key {
+        self.at(epoch, version).map_or(Key::new(), |(_, key)| *key)
     }
 
     /// The lease as the log says it: the number of its holder, and up to when.
     pub(crate) fn lease(&self) -> Option<(u64, u64)> {
-        self.models.last().and_then(|(model, _)| model.lease)
+        self.newest().and_then(|(model, _)| model.lease)
     }
 
-    fn at(&self, version: u64) -> Option<&(Model, Key)> {
-        self.models.get(usize::try_from(version).ok()?.checked_sub(1)?)
+    /// Tells a key what was settled where.
+    pub(crate) fn key(&self, key: &mut Key) {
+        let settled = self.settled.iter();
+        for settled in settled.filter(|settled| self.is_in_the_log(settled.epoch, settled.version)) {
+            key.add(settled.tag.0);
+            key.add(settled.tag.1);
+            key.add(settled.appended.into());
+        }
+        key.add(u64::MAX);
+        let elsewhere = self.settled.iter().filter(|settled| settled.appended).map(|settled| settled.tag);
+        for tag in elsewhere.chain(self.owed.iter().copied()) {
+            key.add(tag.0);
+            key.add(tag.1);
+        }
+        key.add(u64::MAX);
+        self.founders.iter().for_each(|founder| key.add(*founder));
+    }
+
+    /// A command of these workers that was appended, or was to wait for the store, and is not in the log now. One that was
+    /// decided again and changed nothing is done, also if what made it so is lost later.
+    pub(crate) fn missing(&self, workers: &[u64]) -> Option<String> {
+        let is_missing = |tag: (u64, u64)| {
+            let last = self.settled.iter().rev().find(|settled| settled.tag == tag);
+            last.is_none_or(|last| last.appended && !self.is_in_the_log(last.epoch, last.version))
+        };
+        let told = self.settled.iter().map(|settled| settled.tag).chain(self.owed.iter().copied());
+        let (by, number) = told.filter(|tag| workers.contains(&tag.0)).find(|tag| is_missing(*tag))?;
+        Some(format!("command {number} of the worker with number {by} in the log is not in it"))
+    }
+
+    fn log(&self) -> &History {
+        self.logs.last().expect("broken invariant: there is a log from the beginning")
+    }
+
+    fn newest(&self) -> Option<&(Model, Key)> {
+        self.log().models.last()
+    }
+
+    /// The version of the log.
+    fn version(&self) -> u64 {
+        let log = self.log();
+        log.start + log.models.len() as u64 - 1
+    }
+
+    fn at(&self, epoch: usize, version: u64) -> Option<&(Model, Key)> {
+        let log = self.logs.get(epoch)?;
+        match (version.checked_sub(log.start), log.from) {
+            (Some(place), _) => log.models.get(usize::try_from(place).ok()?),
+            (None, Some((epoch, up_to))) if version <= up_to => self.at(epoch, version),
+            _ => None,
+        }
+    }
+
+    /// Whether what was at this version of that log is in the history of the log that there is now.
+    fn is_in_the_log(&self, epoch: usize, version: u64) -> bool {
+        let (mut at, mut up_to) = (self.logs.len() - 1, self.version());
+        while at != epoch {
+            let Some((before, until)) = self.logs[at].from else { return false };
+            (at, up_to) = (before, up_to.min(until));
+        }
+        version <= up_to
+    }
+
+    /// Another log begins with `model`, which is `version` of it.
+    fn go_on(&mut self, from: Option<(usize, u64)>, start: u64, model: Option<(Model, Key)>) {
+        let models = Rc::new(model.into_iter().collect());
+        Rc::make_mut(&mut self.logs).push(History { from, start, models });
+    }
+
+    fn settle(&mut self, mut epoch: usize, version: u64, tag: (u64, u64), appended: bool) {
+        // What two logs have in common is of the first.
+        while let Some((before, until)) = self.logs[epoch].from
+            && version <= until
+        {
+            epoch = before;
+        }
+        Rc::make_mut(&mut self.settled).push(Settled { epoch, version, tag, appended });
     }
 
     /// Hears a fact, and says everything that is wrong with it.
     pub(crate) fn hear(&mut self, setting: &Setting, fact: &Fact) -> Vec<Violation> {
         let mut wrong = Vec::new();
         match fact {
-            Fact::Appended { version, decided_on, at, by, command, probe, deeds } => {
-                let newest = self.models.len() as u64;
+            // Who starts on an empty log founds it.
+            Fact::Appended { epoch, version: 1, tag, .. } => {
+                let model = keyed(Model::new(&setting.tokens));
+                if let Some(log) = Rc::make_mut(&mut self.logs).last_mut() {
+                    Rc::make_mut(&mut log.models).push(model);
+                }
+                self.settle(*epoch, 1, *tag, true);
+            }
+            Fact::Appended { epoch, version, decided_on, at, by, command, probe, tag, deeds } => {
+                let newest = self.version();
+                let twice = self.settled.iter().any(|settled| {
+                    settled.appended
+                        && settled.tag == *tag
+                        && self.is_in_the_log(settled.epoch, settled.version)
+                });
+                if twice {
+                    let seen = format!("version {version} says what worker {by} has in the log already");
+                    wrong.push(Violation::new(Property::CountedOnce, seen));
+                }
+                self.settle(*epoch, *version, *tag, true);
                 if *version != newest + 1 || *decided_on != newest {
                     let seen = format!("version {version} was decided on {decided_on}, the log had {newest}");
                     wrong.push(Violation::new(Property::NothingStale, seen));
                 }
-                let Some((mut model, _)) = self.models.last().cloned() else { return wrong };
+                let Some((mut model, _)) = self.newest().cloned() else { return wrong };
                 if let Some(seen) = probes_apart(&model, *by, *at, deeds) {
                     wrong.push(Violation::new(Property::OneProber, seen));
                 }
@@ -57,18 +177,21 @@ impl Audit {
                     let seen = format!("version {version} says {deeds:?}, the model {expected:?}");
                     wrong.push(Violation::new(Property::Sequential, seen));
                 }
-                Rc::make_mut(&mut self.models).push(keyed(model));
+                if let Some(log) = Rc::make_mut(&mut self.logs).last_mut() {
+                    Rc::make_mut(&mut log.models).push(keyed(model));
+                }
             }
-            Fact::Idle { version, at, by, command, probe } => {
-                let Some((model, _)) = self.at(*version) else { return wrong };
+            Fact::Idle { epoch, version, at, by, command, probe, tag } => {
+                let Some((model, _)) = self.at(*epoch, *version) else { return wrong };
                 let expected = model.clone().perform(setting, *by, *at, command, *probe);
+                self.settle(*epoch, *version, *tag, false);
                 if !expected.is_empty() {
                     let seen = format!("{command} did nothing at version {version}, the model {expected:?}");
                     wrong.push(Violation::new(Property::Sequential, seen));
                 }
             }
-            Fact::Folded(version, view) => {
-                let Some((model, _)) = self.at(*version) else {
+            Fact::Folded(epoch, version, view) => {
+                let Some((model, _)) = self.at(*epoch, *version) else {
                     let seen = format!("a fold of version {version}, which the log has not had");
                     wrong.push(Violation::new(Property::FoldsTheLog, seen));
                     return wrong;
@@ -77,6 +200,23 @@ impl Audit {
                     let seen = format!("at version {version} a fold has {view}, the model {}", model.view());
                     wrong.push(Violation::new(Property::FoldsTheLog, seen));
                 }
+            }
+            Fact::Owed(tag) => Rc::make_mut(&mut self.owed).push(*tag),
+            Fact::Forgotten { kept } => {
+                self.founders.clear();
+                let epoch = self.logs.len() - 1;
+                let model = self.at(epoch, *kept).cloned();
+                let from = model.is_some().then_some((epoch, *kept));
+                self.go_on(from, (*kept).max(1), model);
+            }
+            Fact::FoundedAnew { by, from, .. } => {
+                if !self.founders.is_empty() {
+                    let seen = format!("worker {by} founds it once more");
+                    wrong.push(Violation::new(Property::FoundedOnce, seen));
+                }
+                self.founders.push(*by);
+                let model = self.at(from.0, from.1).cloned();
+                self.go_on(Some(*from), from.1 + 1, model);
             }
             Fact::Drew(_) | Fact::Configured(_) | Fact::Met(_) => {}
         }
@@ -108,7 +248,18 @@ mod tests {
     const A: Token = Token(0);
 
     fn appended(by: u64, version: u64, at: u64, command: Command, deeds: Vec<Deed>) -> Fact {
-        Fact::Appended { version, decided_on: version - 1, at, by, command, probe: None, deeds }
+        let decided_on = version - 1;
+        Fact::Appended {
+            epoch: 0,
+            version,
+            decided_on,
+            at,
+            by,
+            command,
+            probe: None,
+            tag: (by, version),
+            deeds,
+        }
     }
 
     fn failed() -> Command {
@@ -175,7 +326,8 @@ mod tests {
 
     #[test]
     fn a_failure_that_was_dropped_is_found() {
-        let idle = Fact::Idle { version: 1, at: 0, by: 1, command: failed(), probe: None };
+        let idle =
+            Fact::Idle { epoch: 0, version: 1, at: 0, by: 1, command: failed(), probe: None, tag: (1, 1) };
         check(&[idle], Property::Sequential);
     }
 
@@ -188,8 +340,8 @@ mod tests {
     fn a_fold_that_differs_is_found() {
         let [first, _] = out();
         let view = View { available: vec![A], ..View::default() };
-        check(&[Fact::Folded(1, view.clone()), first, Fact::Folded(2, view)], Property::FoldsTheLog);
-        check(&[Fact::Folded(2, View::default())], Property::FoldsTheLog);
+        check(&[Fact::Folded(0, 1, view.clone()), first, Fact::Folded(0, 2, view)], Property::FoldsTheLog);
+        check(&[Fact::Folded(0, 2, View::default())], Property::FoldsTheLog);
     }
 
     #[test]
@@ -205,12 +357,14 @@ mod tests {
     /// Worker 1 was answered by probe `probe`, as version `version`.
     fn answered(version: u64, probe: u64, status: u16, deed: Deed) -> Fact {
         Fact::Appended {
+            epoch: 0,
             version,
             decided_on: version - 1,
             at: 0,
             by: 1,
             command: Command::ProbeAnswered(A, status),
             probe: Some(probe),
+            tag: (1, version),
             deeds: vec![deed],
         }
     }

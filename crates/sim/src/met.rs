@@ -28,11 +28,19 @@ pub enum Occasion {
     Death,
     /// A worker started on a clock that had been set back.
     SetBack,
+    /// A worker decided alone while the store was away.
+    Alone,
+    /// The store forgot.
+    Forgotten,
+    /// The log was founded anew.
+    FoundedAnew,
+    /// A command was proposed again that had waited or was lost.
+    Again,
 }
 
 impl Occasion {
     /// Every one, in the order in which they are told.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Conflict,
         Self::LeaseChanged,
         Self::Overslept,
@@ -43,19 +51,15 @@ impl Occasion {
         Self::FoundInLog,
         Self::Death,
         Self::SetBack,
+        Self::Alone,
+        Self::Forgotten,
+        Self::FoundedAnew,
+        Self::Again,
     ];
 
     /// Whether only workers that share a log can meet it.
     pub fn is_of_logs(self) -> bool {
-        matches!(
-            self,
-            Self::LeaseChanged
-                | Self::Overslept
-                | Self::Return
-                | Self::LateReply
-                | Self::LostReply
-                | Self::FoundInLog
-        )
+        !matches!(self, Self::Conflict | Self::Fallback | Self::Death | Self::SetBack)
     }
 
     /// Its name in a document: `leaseChanged`.
@@ -71,6 +75,10 @@ impl Occasion {
             Self::FoundInLog => "foundInLog",
             Self::Death => "death",
             Self::SetBack => "setBack",
+            Self::Alone => "alone",
+            Self::Forgotten => "forgotten",
+            Self::FoundedAnew => "foundedAnew",
+            Self::Again => "again",
         }
     }
 }
@@ -89,6 +97,10 @@ impl fmt::Display for Occasion {
             Self::FoundInLog => "an append found in the log after its reply was lost",
             Self::Death => "a worker that dies",
             Self::SetBack => "a start on a clock that was set back",
+            Self::Alone => "a worker that decides alone while the store is away",
+            Self::Forgotten => "a store that forgets",
+            Self::FoundedAnew => "a log that is founded anew",
+            Self::Again => "a command that is proposed again",
         })
     }
 }
@@ -134,7 +146,8 @@ impl Sometimes {
                     }
                 }
             }
-            Fact::Drew(_) | Fact::Configured(_) | Fact::Idle { .. } | Fact::Folded(..) => {}
+            Fact::Forgotten { .. } => self.meet(Occasion::Forgotten),
+            _ => {}
         }
     }
 }

@@ -52,6 +52,10 @@ pub struct Faults {
     pub deaths: u32,
     /// Wall clocks that are set back, each by [`SET_BACK`] milliseconds.
     pub set_back: u32,
+    /// Times for which the store answers nobody.
+    pub away: u32,
+    /// Times that the store forgets its last append, or everything.
+    pub forgets: u32,
 }
 
 /// By how many milliseconds a wall clock is set back.

@@ -28,11 +28,15 @@ pub enum Fault {
     Deaths,
     /// Clocks disagree by up to five seconds either way in half of the worlds, and up to two are set back.
     Clocks,
+    /// The store is away for a while: up to twice.
+    Away,
+    /// The store forgets its last append or everything: once.
+    Forgets,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::LostReplies, Self::Deaths, Self::Clocks];
+    pub const ALL: [Self; 5] = [Self::LostReplies, Self::Deaths, Self::Clocks, Self::Away, Self::Forgets];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -40,6 +44,8 @@ impl Fault {
             Self::LostReplies => "lost-replies",
             Self::Deaths => "deaths",
             Self::Clocks => "clocks",
+            Self::Away => "away",
+            Self::Forgets => "forgets",
         }
     }
 }
@@ -57,7 +63,7 @@ impl Shape {
         let random = &mut Random::new(seed, 0);
         let tokens = drawn(random, 1, 3, self.tokens);
         let workers = drawn(random, 2, 3, self.workers);
-        let [lose, die, clocks] = Fault::ALL.map(|fault| self.faults.contains(&fault));
+        let [lose, die, clocks, away, forgets] = Fault::ALL.map(|fault| self.faults.contains(&fault));
         let apart = random.below(2) == 0 && clocks;
         let profile = if random.below(4) == 0 { Profile::Higress } else { Profile::Standard };
         let reload_resets = random.below(4) == 0;
@@ -96,6 +102,8 @@ impl Shape {
                 deaths: limit(random, die, 2),
                 // Only a start reads the wall clock.
                 set_back: limit(random, clocks && starts, 3),
+                away: limit(random, away, 6).saturating_sub(3),
+                forgets: u32::from(limit(random, forgets, 3) == 2),
             },
             ..Setting::new(u8::try_from(tokens).unwrap_or(1), programs)
         }
@@ -111,6 +119,9 @@ impl Shape {
             Occasion::LostReply | Occasion::FoundInLog => self.faults.contains(&Fault::LostReplies),
             Occasion::Death => self.faults.contains(&Fault::Deaths),
             Occasion::SetBack => self.faults.contains(&Fault::Clocks),
+            Occasion::Alone => self.faults.contains(&Fault::Away),
+            Occasion::Forgotten | Occasion::FoundedAnew => self.faults.contains(&Fault::Forgets),
+            Occasion::Again => self.faults.contains(&Fault::Away) || self.faults.contains(&Fault::Forgets),
             Occasion::Fallback | Occasion::Return => true,
         };
         Occasion::ALL.into_iter().filter(offers).collect()

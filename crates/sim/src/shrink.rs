@@ -74,7 +74,7 @@ fn without_workers<P: Protocol>(least: &mut Shrunk, wanted: Wanted) {
 
 /// Takes from the world what the schedule does not need: tokens, rules, moments, faults.
 fn with_less<P: Protocol>(least: &mut Shrunk, wanted: Wanted) {
-    let cuts: [fn(&mut Setting); 12] = [
+    let cuts: [fn(&mut Setting); 14] = [
         |setting| {
             if setting.tokens.len() > 1 {
                 setting.tokens.pop();
@@ -88,6 +88,8 @@ fn with_less<P: Protocol>(least: &mut Shrunk, wanted: Wanted) {
         |setting| setting.faults.lost_replies = setting.faults.lost_replies.saturating_sub(1),
         |setting| setting.faults.deaths = setting.faults.deaths.saturating_sub(1),
         |setting| setting.faults.set_back = setting.faults.set_back.saturating_sub(1),
+        |setting| setting.faults.away = setting.faults.away.saturating_sub(1),
+        |setting| setting.faults.forgets = setting.faults.forgets.saturating_sub(1),
         |setting| setting.profile = Profile::Standard,
         |setting| setting.reload_resets = false,
         |setting| setting.success_threshold = 1,

@@ -67,6 +67,21 @@ impl Witness {
         }
     }
 
+    /// Looks at a log with another history: what was before says nothing of it.
+    pub(crate) fn look_anew(&mut self, setting: &Setting, view: &View, configured: Option<&Vec<Token>>) {
+        self.left.clear();
+        // Whatever was counted may be counted again.
+        for token in view.available.iter().chain(&view.unavailable) {
+            self.failed.insert(*token, setting.failure_threshold);
+        }
+        match configured {
+            Some(configured) => self.configured.clone_from(configured),
+            None => {
+                self.configured = view.available.iter().chain(&view.unavailable).copied().collect();
+            }
+        }
+    }
+
     /// Watches a step, and says everything that is wrong with it.
     pub(crate) fn watch(&mut self, setting: &Setting, taken: &Taken<'_>) -> Vec<Violation> {
         let mut wrong = Vec::new();

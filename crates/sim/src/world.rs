@@ -23,6 +23,10 @@ pub enum Step {
     SetBack(usize),
     /// The clock goes on to the next moment.
     Clock,
+    /// The store answers nobody from now on, or answers again.
+    Away(bool),
+    /// The store forgets its last append, or everything.
+    Forgets(bool),
 }
 
 impl Step {
@@ -33,7 +37,7 @@ impl Step {
             Self::Worker(worker, made) => Self::Worker(counted(worker)?, made),
             Self::Dies(worker) => Self::Dies(counted(worker)?),
             Self::SetBack(worker) => Self::SetBack(counted(worker)?),
-            Self::Clock => Self::Clock,
+            Self::Clock | Self::Away(_) | Self::Forgets(_) => self,
         })
     }
 }
@@ -47,6 +51,7 @@ pub struct World<P> {
     pub(crate) now: u64,
     moments: usize,
     left: Faults,
+    away: bool,
     view: Rc<View>,
     witness: Witness,
     audit: Audit,
@@ -81,6 +86,7 @@ impl<P: Protocol> World<P> {
             now: BEGINNING,
             moments: 0,
             left: setting.faults,
+            away: false,
             witness: Witness::new(setting),
             audit: Audit::new(setting),
             broken: None,
@@ -105,10 +111,10 @@ impl<P: Protocol> World<P> {
                     .into_iter()
                     .filter(|made| *made != Move::Lose || may_lose)
                     // What a worker reads when it is done matters to nobody; in the end all read.
-                    .filter(|made| *made != Move::Read || next.is_some())
+                    .filter(|made| *made != Move::Read || next.is_some() || self.protocol.owes(worker))
                     .map(|made| Step::Worker(worker, made)),
             );
-            if self.left.deaths > 0 && (busy || next.is_some()) {
+            if self.left.deaths > 0 && (busy || next.is_some() || self.protocol.owes(worker)) {
                 steps.push(Step::Dies(worker));
             }
             if self.left.set_back > 0 && next.is_some() {
@@ -117,6 +123,14 @@ impl<P: Protocol> World<P> {
         }
         if self.moments < self.setting.moments.len() {
             steps.push(Step::Clock);
+        }
+        if P::has_store() {
+            if self.away || self.left.away > 0 {
+                steps.push(Step::Away(!self.away));
+            }
+            if self.left.forgets > 0 && self.protocol.forgettable() {
+                steps.extend([Step::Forgets(false), Step::Forgets(true)]);
+            }
         }
         steps
     }
@@ -154,6 +168,8 @@ impl<P: Protocol> World<P> {
         key.add(self.left.lost_replies.into());
         key.add(self.left.deaths.into());
         key.add(self.left.set_back.into());
+        key.add(self.left.away.into());
+        key.add(self.left.forgets.into());
         for place in &self.places {
             key.add_len(place.taken);
             key.add(place.began);
@@ -162,6 +178,9 @@ impl<P: Protocol> World<P> {
             key.add(place.started_back.into());
         }
         self.witness.key(&mut key);
+        if self.setting.faults.away > 0 || self.setting.faults.forgets > 0 {
+            self.audit.key(&mut key);
+        }
         self.protocol.key(&self.audit, &mut key);
         key
     }
@@ -187,6 +206,29 @@ impl<P: Protocol> World<P> {
                     format!("the clock of worker {} is set back by {SET_BACK} ms", worker + 1)
                 })
             }
+            Step::Away(away) => {
+                self.set_away(away);
+                self.left.away -= u32::from(away);
+                format_if(telling, || format!("the store {}", if away { "is away" } else { "is back" }))
+            }
+            Step::Forgets(wholly) => {
+                self.left.forgets -= 1;
+                let fact = self.protocol.forget(wholly);
+                let kept = match fact {
+                    Some(Fact::Forgotten { kept }) => kept,
+                    _ => 0,
+                };
+                if let Some(fact) = fact {
+                    self.met.hear(&fact, None);
+                    self.audit.hear(&self.setting, &fact);
+                }
+                self.view = self.protocol.view();
+                self.witness.look_anew(&self.setting, &self.view, None);
+                format_if(telling, || match kept {
+                    0 => "the store forgets everything".to_owned(),
+                    kept => format!("the store forgets what came after version {kept}"),
+                })
+            }
             Step::Worker(worker, made) => {
                 if made == Move::Lose {
                     self.left.lost_replies = self.left.lost_replies.saturating_sub(1);
@@ -209,10 +251,17 @@ impl<P: Protocol> World<P> {
         telling: bool,
     ) -> String {
         let setting = Rc::clone(&self.setting);
-        let begun = made == Move::Begin;
-        if begun {
+        let again = if made == Move::Again { self.protocol.to_do(worker) } else { None };
+        let next = again.as_ref().or(next);
+        let begun = matches!(made, Move::Begin | Move::Again);
+        let at_hand = self.protocol.at_work(worker, self.taken(worker)).cloned();
+        // While the store is away, commands begin beside the one whose append is in flight.
+        if begun && at_hand.is_none() {
+            self.places[worker].began = self.now;
+        }
+        if made == Move::Begin {
             let place = &mut self.places[worker];
-            (place.taken, place.began) = (place.taken + 1, self.now);
+            place.taken += 1;
             if next == Some(&Command::Start) {
                 place.started_back = place.set_back;
                 if place.set_back > 0 {
@@ -221,19 +270,20 @@ impl<P: Protocol> World<P> {
             }
         }
         let wall = setting.clock_of(worker, self.now, self.places[worker].set_back);
-        let mut making = Making::new(self.now, wall, next.filter(|_| begun), telling);
+        let mut making = Making::new(self.now, wall, next.filter(|_| made == Move::Begin), telling);
         self.protocol.make(&setting, worker, made, &mut making);
         let facts = core::mem::take(&mut making.facts);
         let told = making.told();
-        self.watch(worker, begun, next, &facts);
-        if begun {
+        let own = if begun { next } else { at_hand.as_ref() };
+        self.watch(worker, begun, own, &facts);
+        if made == Move::Begin {
             format_if(telling, || format!("{}: {told}", next.map_or(String::new(), Command::to_string)))
         } else {
             told
         }
     }
 
-    fn watch(&mut self, worker: usize, begun: bool, next: Option<&Command>, facts: &[Fact]) {
+    fn watch(&mut self, worker: usize, begun: bool, own: Option<&Command>, facts: &[Fact]) {
         let setting = Rc::clone(&self.setting);
         let mut wrong = Vec::new();
         for fact in facts {
@@ -242,15 +292,13 @@ impl<P: Protocol> World<P> {
         }
         let after = self.protocol.view();
         let place = &self.places[worker];
-        let command_of = |worker: usize| {
+        let taken_of = |worker: usize| {
             let taken = self.places[worker].taken.checked_sub(1)?;
             setting.programs[worker].get(taken)
         };
-        // Commands past the end of the program are of the settling: ticks and reads.
-        let own = if begun { next } else { command_of(worker) };
         let at_work: Vec<&Command> = (0..self.places.len())
-            .filter(|worker| !self.places[*worker].dead && self.protocol.is_busy(*worker))
-            .filter_map(command_of)
+            .filter(|worker| !self.places[*worker].dead)
+            .filter_map(|worker| self.protocol.at_work(worker, taken_of(worker)))
             .collect();
         let taken = Taken {
             before: &self.view,
@@ -262,7 +310,16 @@ impl<P: Protocol> World<P> {
             now: self.now,
             disagreement: self.disagreement(),
         };
-        wrong.extend(self.witness.watch(&setting, &taken));
+        // A log with another history is no step from the one before.
+        let anew = facts.iter().find_map(|fact| match fact {
+            Fact::FoundedAnew { configured, .. } => Some(configured),
+            Fact::Appended { version: 1, .. } => Some(&setting.tokens),
+            _ => None,
+        });
+        match anew {
+            Some(configured) => self.witness.look_anew(&setting, &after, Some(configured)),
+            None => wrong.extend(self.witness.watch(&setting, &taken)),
+        }
         self.view = after;
         if self.broken.is_none() {
             self.broken = wrong.into_iter().find(|violation| setting.watch.contains(&violation.property));
@@ -273,6 +330,23 @@ impl<P: Protocol> World<P> {
     /// it, and must move nobody else.
     pub(crate) fn disagreement(&self) -> u64 {
         self.setting.disagreement(self.places.iter().map(|place| place.started_back))
+    }
+
+    /// The command of its program that a worker took up last. Past the end of the program there are those of the settling.
+    fn taken(&self, worker: usize) -> Option<&Command> {
+        let taken = self.places[worker].taken.checked_sub(1)?;
+        self.setting.programs[worker].get(taken)
+    }
+
+    pub(crate) fn set_away(&mut self, away: bool) {
+        self.away = away;
+        self.protocol.set_away(away);
+    }
+
+    /// What the checker of logs finds missing in the end of the reports of these workers.
+    pub(crate) fn missing(&self, alive: &[usize]) -> Option<String> {
+        let numbers: Vec<u64> = alive.iter().filter_map(|worker| self.protocol.number(*worker)).collect();
+        self.audit.missing(&numbers)
     }
 
     pub(crate) fn configured(&self) -> &[crate::command::Token] {

@@ -217,6 +217,70 @@ fn a_clock_that_is_set_back_matters_to_who_starts_only() {
 }
 
 #[test]
+fn a_store_that_is_away_loses_no_report() {
+    let faults = Faults { away: 1, lost_replies: 1, ..Faults::default() };
+    let programs = vec![vec![fails(A), Command::Select, fails(A)], vec![fails(A), Command::Tick]];
+    let setting = Setting { failure_threshold: 2, moments: vec![100], faults, ..Setting::new(2, programs) };
+    let met = check(&setting).met;
+    assert!(met.count(Occasion::Alone) > 0 && met.count(Occasion::Again) > 0, "{met}");
+}
+
+#[test]
+fn a_log_that_is_lost_is_founded_anew_once_and_no_report_is_lost() {
+    let faults = Faults { forgets: 1, ..Faults::default() };
+    let programs = vec![vec![fails(A), fails(A)], vec![fails(B), Command::Select]];
+    let setting = Setting { failure_threshold: 3, faults, ..Setting::new(2, programs) };
+    let met = check(&setting).met;
+    assert!(met.count(Occasion::FoundedAnew) > 0 && met.count(Occasion::Again) > 0, "{met}");
+    // Who starts while nothing is there founds a log of its own.
+    let programs = vec![vec![fails(A), Command::Start], vec![fails(A)]];
+    check(&Setting { failure_threshold: 3, faults, ..Setting::new(1, programs) });
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "made for an optimised build")]
+fn three_workers_lose_their_log() {
+    let faults = Faults { forgets: 1, ..Faults::default() };
+    let programs =
+        vec![vec![fails(A), fails(A)], vec![fails(A), Command::Tick], vec![fails(B), Command::Select]];
+    check(&Setting { failure_threshold: 3, faults, ..Setting::new(2, programs) });
+    let programs = vec![vec![fails(A), fails(A)], vec![fails(A), Command::Start], vec![Command::Start]];
+    check(&Setting { failure_threshold: 3, faults, ..Setting::new(1, programs) });
+}
+
+/// Follows a schedule in words; gives the property that breaks at its end.
+#[track_caller]
+fn follow(world: &str, schedule: &str) -> Option<Property> {
+    let setting: Setting = world.parse().expect("a world");
+    let schedule = parse_schedule(schedule).expect("a schedule");
+    let mut world = World::<log::Shared>::new(&setting);
+    assert_eq!(world.retake(&schedule), Ok(()), "{}", World::<log::Shared>::tell(&setting, &schedule));
+    world.broken().cloned().or_else(|| world.settle()).map(|violation| violation.property)
+}
+
+#[test]
+fn what_was_in_flight_when_the_log_was_found_behind_is_not_counted_twice() {
+    // The reply is lost, the store forgets everything, and another worker founds the log anew that has heard the append.
+    let world = "tokens=a failure-threshold=3 lost-replies=1 forgets=1: a429 | a429";
+    assert_eq!(follow(world, "1b 2b 2g 1g wipe 2l 1g 1g 1g 2g 1g 2g 2g 2g"), None);
+}
+
+#[test]
+fn a_founding_that_buries_another_is_refused() {
+    let world = "tokens=ab failure-threshold=2 forgets=1: b429 a429 | tick | start";
+    assert_eq!(follow(world, "1b 3b 1g 2r 1g 1b wipe 1g 3g 1g 2r 1g 1g 2g 2g"), None);
+}
+
+/// Where a store forgets twice, a worker that slept through both may found the log from a fold that has what another is
+/// about to propose again: a worker does not remember that what it proposes again it had proposed before.
+#[test]
+fn a_store_that_forgets_twice_may_count_a_command_twice() {
+    let world = "tokens=abc cooldown=0 forgets=2 health-check moments=59999: tick tick | tick | c429 a429";
+    let schedule = "3b 3g 1r 1b 1g 2r 1g 3g 3b cut 3g 1r cut 1r 2r 2g 1g 1g c 1a 1g";
+    assert_eq!(follow(world, schedule), Some(Property::CountedOnce));
+}
+
+#[test]
 fn clocks_that_disagree_shorten_no_cooldown_by_more_than_they_disagree() {
     let programs = vec![vec![fails(A), Command::Tick], vec![fails(B), Command::Tick], vec![Command::Start]];
     let setting = Setting {

@@ -164,7 +164,9 @@ impl Held {
     pub(crate) fn judge_founding(&self, founding: &Founding) -> Judged {
         let Founding { over, fold } = founding;
         if self.head() == *over {
-            return Judged::Next;
+            // What is left of the log may be another's founding. Who has not heard of it would bury it under a fold that
+            // may hold already what its workers are about to propose again: it is to follow instead.
+            return if fold.knows(*over) { Judged::Next } else { Judged::Stale(self.whole()) };
         }
         match self.newer(fold.head()) {
             Ok(Newer { start: Start::Here, .. }) => Judged::Known,

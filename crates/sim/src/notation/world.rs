@@ -18,7 +18,7 @@ const FARTHEST: u64 = 1_000_000;
 const HIGHEST: u64 = 1_000;
 
 const RULES: &str = "rules are tokens, failure-threshold, success-threshold, cooldown, health-check, profile, \
-                     reload-resets, moments, ahead, lost-replies, deaths, set-back and watch";
+                     reload-resets, moments, ahead, lost-replies, deaths, set-back, away, forgets and watch";
 const COMMANDS: &str = "commands are `a429` (an answer for token a), `select`, `tick`, `probe-a200`, `reload-ab` and \
                         `start`";
 
@@ -96,6 +96,8 @@ fn rule(
         ("ahead", Some(value)) => setting.ahead = value.items().map(ahead).collect::<Result<_, _>>()?,
         ("lost-replies", Some(value)) => setting.faults.lost_replies = count(value, 0)?,
         ("deaths", Some(value)) => setting.faults.deaths = count(value, 0)?,
+        ("away", Some(value)) => setting.faults.away = count(value, 0)?,
+        ("forgets", Some(value)) => setting.faults.forgets = count(value, 0)?,
         // The world begins late enough for a clock that is behind by this.
         ("set-back", Some(value)) => {
             setting.faults.set_back = u32::try_from(value.number(0, 100)?).unwrap_or(0);
@@ -169,6 +171,8 @@ impl fmt::Display for Setting {
             ("lost-replies", self.faults.lost_replies.into(), 0),
             ("deaths", self.faults.deaths.into(), 0),
             ("set-back", self.faults.set_back.into(), 0),
+            ("away", self.faults.away.into(), 0),
+            ("forgets", self.faults.forgets.into(), 0),
         ];
         for (key, number, default) in numbers {
             if number != default {
