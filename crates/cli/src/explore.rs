@@ -23,7 +23,7 @@ use crate::text::shell_word;
 #[derive(Debug, clap::Args)]
 #[command(help_template = TEMPLATE, before_help = "\
 Workers that share a pool race each other: one decides while another appends, a \
-reply is lost, a worker dies, a clock is wrong. From each seed a world is drawn, \
+reply is lost, a worker dies, a clock is wrong, the store forgets. From each seed a world is drawn, \
 and the order in which the small steps of its workers fall; checkers watch every \
 step. What breaks is made short and printed with the command that replays it.")]
 #[command(after_help = "\
@@ -68,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u8>::new().range(1..=100))]
     commands: Option<u8>,
 
-    /// Let these faults happen only, by comma: lost-replies, deaths, clocks; or none
+    /// Let these faults happen only, by comma: lost-replies, deaths, clocks, away, forgets; or none
     #[arg(long, value_name = "LIST", value_parser = faults)]
     faults: Option<Faults>,
 

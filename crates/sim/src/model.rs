@@ -14,8 +14,11 @@ use crate::view::View;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Model {
     view: View,
-    /// The probes that are out for each token, as number and time; more than one only by the reference's rules.
-    probes: BTreeMap<Token, Vec<(u64, u64)>>,
+    /// The probe that is out for each token, as number and time. The reference waits for every answer, so that by its rules
+    /// it matters only which numbers were ever sent.
+    probes: BTreeMap<Token, (u64, u64)>,
+    /// The first probe that is not forgotten.
+    first_probe: u64,
     /// The number of the holder, and up to when.
     pub(crate) lease: Option<(u64, u64)>,
     next_probe: u64,
@@ -27,7 +30,7 @@ const LEASE: u64 = 60_000;
 impl Model {
     pub(crate) fn new(tokens: &[Token]) -> Self {
         let view = View { available: tokens.to_vec(), ..View::default() };
-        Self { view, probes: BTreeMap::new(), lease: None, next_probe: 1 }
+        Self { view, probes: BTreeMap::new(), lease: None, first_probe: 1, next_probe: 1 }
     }
 
     pub(crate) fn view(&self) -> &View {
@@ -36,15 +39,13 @@ impl Model {
 
     pub(crate) fn key(&self, key: &mut Key) {
         self.view.key(key);
-        for (token, probes) in self.probes.iter().filter(|(_, probes)| !probes.is_empty()) {
+        key.add_len(self.probes.len());
+        for (token, (number, sent)) in &self.probes {
             key.add(token.0.into());
-            key.add_len(probes.len());
-            for (number, sent) in probes {
-                key.add(*number);
-                key.add(*sent);
-            }
+            key.add(*number);
+            key.add(*sent);
         }
-        key.add(u64::MAX);
+        key.add(self.first_probe);
         let (holder, until) = self.lease.unwrap_or_default();
         key.add(holder);
         key.add(until);
@@ -106,7 +107,7 @@ impl Model {
             if setting.cooldown > 0 && at.saturating_sub(since) >= setting.cooldown {
                 // By the reference's rules a recovery by cooldown leaves the successes of probes behind.
                 let successes = self.view.successes.get(&token).copied();
-                self.bring_back(setting, token);
+                self.bring_back(token);
                 if let (Profile::Higress, Some(successes)) = (setting.profile, successes) {
                     self.view.successes.insert(token, successes);
                 }
@@ -119,13 +120,10 @@ impl Model {
         }
         let mut sent = Vec::new();
         for token in self.view.unavailable.clone() {
-            let out = self.probes.entry(token).or_default();
-            let lost = out.last().is_none_or(|(_, sent)| at.saturating_sub(*sent) >= PROBE_TIMEOUT);
+            let lost =
+                self.probes.get(&token).is_none_or(|(_, sent)| at.saturating_sub(*sent) >= PROBE_TIMEOUT);
             if lost || setting.profile == Profile::Higress {
-                if setting.profile == Profile::Standard {
-                    out.clear();
-                }
-                out.push((self.next_probe, at));
+                self.probes.insert(token, (self.next_probe, at));
                 sent.push(Deed::ProbeSent(token, self.next_probe));
                 self.next_probe += 1;
             }
@@ -139,9 +137,17 @@ impl Model {
     }
 
     fn probe_answered(&mut self, setting: &Setting, token: Token, probe: u64, status: u16) -> Vec<Deed> {
-        let Some(out) = self.probes.get_mut(&token) else { return Vec::new() };
-        let Some(place) = out.iter().position(|(number, _)| *number == probe) else { return Vec::new() };
-        out.remove(place);
+        let expected = match setting.profile {
+            Profile::Standard => self.probes.get(&token).is_some_and(|(number, _)| *number == probe),
+            // A late answer counts, and so does one of a probe that a lost log had under this number: it was sent.
+            Profile::Higress => {
+                self.view.listings(token) > 0 && (self.first_probe..self.next_probe).contains(&probe)
+            }
+        };
+        if !expected {
+            return Vec::new();
+        }
+        self.probes.remove(&token);
         let back = self.view.available.contains(&token);
         if !setting.succeeds(status) {
             return match setting.profile {
@@ -163,19 +169,15 @@ impl Model {
             return vec![Deed::ProbePassed(token, probe, 0)];
         }
         if successes >= setting.success_threshold {
-            self.bring_back(setting, token);
+            self.bring_back(token);
             return vec![Deed::Healthy(token, probe)];
         }
         self.view.successes.insert(token, successes);
         vec![Deed::ProbePassed(token, probe, successes)]
     }
 
-    fn bring_back(&mut self, setting: &Setting, token: Token) {
-        let out = self.probes.remove(&token);
+    fn bring_back(&mut self, token: Token) {
         self.forget(token);
-        if let (Profile::Higress, Some(out)) = (setting.profile, out) {
-            self.probes.insert(token, out);
-        }
         self.view.unavailable.retain(|listed| *listed != token);
         self.view.available.push(token);
     }
@@ -196,7 +198,7 @@ impl Model {
     fn reconfigure(&mut self, setting: &Setting, tokens: &[Token]) -> Vec<Deed> {
         if setting.reload_resets {
             let next_probe = self.next_probe;
-            *self = Self { next_probe, ..Self::new(tokens) };
+            *self = Self { first_probe: next_probe, next_probe, ..Self::new(tokens) };
             return vec![Deed::Configured(tokens.to_vec(), true)];
         }
         let present: Vec<Token> = self.view.available.iter().chain(&self.view.unavailable).copied().collect();

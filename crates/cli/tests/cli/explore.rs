@@ -1,7 +1,7 @@
 //! `firedrill explore`.
 
 use crate::assert_printed;
-use crate::sandbox::{Ran, Sandbox, run_words};
+use crate::sandbox::{Ran, Sandbox, repository, run_words};
 
 /// The command after `heading`, as words a shell makes of it, without the program.
 fn printed(ran: &Ran, heading: &str) -> Vec<String> {
@@ -123,7 +123,10 @@ fn what_is_no_world_no_schedule_or_no_number_could_not_run() {
     check(&["--seeds", "7..7"], "expected how many");
     check(&["--seed", "1", "--seeds", "5"], "cannot be used with");
     check(&["--exhaustive", "--seeds", "5"], "cannot be used with");
-    check(&["--faults", "deaths,deth"], "found `deth`; names are lost-replies, deaths, clocks");
+    check(
+        &["--faults", "deaths,deth"],
+        "found `deth`; names are lost-replies, deaths, clocks, away, forgets",
+    );
     check(&["--watch", "all"], "found `all`; names are one-list, ");
     check(&["--workers", "0"], "0 is not in 1..=100");
     check(&["--tokens", "26"], "26 is not in 1..=25");
@@ -165,4 +168,18 @@ fn an_interrupt_ends_it_with_what_it_has() {
 #[expect(clippy::disallowed_methods, reason = "a signal needs a program that runs already")]
 fn wait(time: std::time::Duration) {
     std::thread::sleep(time);
+}
+
+#[test]
+fn the_page_shows_what_is_printed() {
+    let page = std::fs::read_to_string(repository().join("docs/races.md")).expect("the page");
+    let blocks: Vec<&str> =
+        page.split("```console\n$ ").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    assert!(blocks.len() >= 3, "{} runs are shown", blocks.len());
+    for block in blocks {
+        let (command, expect) = block.split_once('\n').expect("a command and what it prints");
+        let words: Vec<String> = shlex::Shlex::new(command).skip(1).collect();
+        let ran = run_words(&repository(), &words);
+        assert_eq!(ran.out.trim_end(), expect, "{ran}");
+    }
 }
