@@ -87,7 +87,7 @@ fn print_broken(out: &mut Out, broken: &Broken) {
     let left = broken.single.told.lines.len();
     match (broken.seed, &broken.again) {
         (Some(seed), Some(_)) => {
-            out.line(format_args!("  seed {seed}, shortened from {} steps to {left}:", broken.found_in))
+            out.line(format_args!("  seed {seed}, shortened from {} steps to {left}:", broken.found_in));
         }
         (None, Some(_)) => out.line(format_args!("  shortened from {} steps to {left}:", broken.found_in)),
         (_, None) => {}

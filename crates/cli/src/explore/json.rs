@@ -40,13 +40,13 @@ struct Document<'a> {
     vacuous: Vec<&'static str>,
     interrupted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    single: Option<Steps<'a>>,
+    single: Option<Taken<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     broken: Option<BrokenJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct Steps<'a> {
+struct Taken<'a> {
     world: &'a str,
     steps: &'a [String],
     settled: bool,
@@ -63,7 +63,7 @@ struct BrokenJson<'a> {
     found_in: usize,
     schedule: &'a str,
     #[serde(flatten)]
-    single: Steps<'a>,
+    single: Taken<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     again: Option<&'a str>,
     replay: &'a str,
@@ -90,8 +90,8 @@ pub(super) fn print(args: &Args, report: &Report, out: &mut Out) {
     json::print(out, &document);
 }
 
-fn steps_of(Single { world, told: Told { lines, settled, .. } }: &Single) -> Steps<'_> {
-    Steps { world, steps: lines, settled: *settled }
+fn steps_of(Single { world, told: Told { lines, settled, .. } }: &Single) -> Taken<'_> {
+    Taken { world, steps: lines, settled: *settled }
 }
 
 fn broken(broken: &Broken) -> Option<BrokenJson<'_>> {

@@ -148,7 +148,9 @@ impl History {
             newest: self.before.clone(),
             epoch: self.epoch,
         };
-        kept.into_iter().for_each(|entry| log.push(entry));
+        for entry in kept {
+            log.push(entry);
+        }
         *self = log;
     }
 }

@@ -11,8 +11,8 @@ mod names;
 use std::rc::Rc;
 
 use firedrill_failover::{
-    Append, Config, Duration, Entry, Event, Fold, Instant, Newer, Random, Refused, Start, Version, Worker,
-    WorkerId,
+    Append, Config, Duration, Entry, Event, Fold, Instant, Newer, Pool, Random, Refused, Start, Version,
+    Worker, WorkerId,
 };
 
 use crate::audit::Audit;
@@ -39,7 +39,7 @@ pub type Careless = Log<true>;
 pub struct Log<const CARELESS: bool> {
     /// What the world began with.
     config: Rc<Config>,
-    log: Rc<History>,
+    history: Rc<History>,
     /// Whether the store answers nobody.
     away: bool,
     /// Whether it may forget.
@@ -69,9 +69,9 @@ impl<const CARELESS: bool> Protocol for Log<CARELESS> {
         let actors: Vec<_> = actors.collect();
         let workers = actors.len() as u64;
         let view = Rc::new(view(newest.pool()));
-        let log = Rc::new(History::new(entries, newest));
+        let history = Rc::new(History::new(entries, newest));
         let forgetful = setting.faults.forgets > 0;
-        Self { config: Rc::new(config), log, away: false, forgetful, view, actors, workers }
+        Self { config: Rc::new(config), history, away: false, forgetful, view, actors, workers }
     }
 
     fn moves(&self, worker: usize, next: Option<&Command>) -> Vec<Move> {
@@ -80,12 +80,11 @@ impl<const CARELESS: bool> Protocol for Log<CARELESS> {
         match &actor.at_hand {
             Some(AtHand { reply: Some(_), .. }) => vec![Move::GoOn, Move::Lose],
             // A store that is away answers nothing: the append stays in flight, and the worker decides alone.
-            Some(_) if self.away => begin.into_iter().collect(),
+            _ if self.away => begin.into_iter().collect(),
             Some(AtHand { reply: None, .. }) => vec![Move::GoOn],
-            None if self.away => begin.into_iter().collect(),
             None => {
                 let begin = if actor.again.is_empty() { begin } else { Some(Move::Again) };
-                let behind = actor.worker.head() != self.log.head();
+                let behind = actor.worker.head() != self.history.head();
                 begin.into_iter().chain(behind.then_some(Move::Read)).collect()
             }
         }
@@ -153,16 +152,16 @@ impl<const CARELESS: bool> Protocol for Log<CARELESS> {
     }
 
     fn forget(&mut self, wholly: bool) -> Option<Fact> {
-        let log = Rc::make_mut(&mut self.log);
+        let log = Rc::make_mut(&mut self.history);
         log.forget(wholly);
         if let Some(fold) = log.newest() {
             self.view = Rc::new(view(fold.pool()));
         }
-        Some(Fact::Forgotten { kept: self.log.version() })
+        Some(Fact::Forgotten { kept: self.history.version() })
     }
 
     fn forgettable(&self) -> bool {
-        self.log.newest().is_some()
+        self.history.newest().is_some()
     }
 
     fn view(&self) -> Rc<View> {
@@ -178,18 +177,24 @@ impl<const CARELESS: bool> Protocol for Log<CARELESS> {
     }
 
     fn key(&self, audit: &Audit, key: &mut Key) {
-        let version = self.log.version();
+        let version = self.history.version();
         key.add(self.away.into());
-        self.fold_key(self.log.epoch, version, self.log.newest().map(|fold| fold.pool().clock()), audit, key);
+        Self::fold_key(
+            self.history.epoch,
+            version,
+            self.history.newest().map(|fold| fold.pool().clock()),
+            audit,
+            key,
+        );
         if self.forgetful {
-            key.add_len(self.log.epoch);
-            self.head_key(self.log.newest().map(|fold| &**fold), key);
+            key.add_len(self.history.epoch);
+            self.head_key(self.history.newest().map(|fold| &**fold), key);
         }
         for actor in &self.actors {
             key.add(actor.worker.id().number());
             key.add(version.wrapping_sub(actor.heard()));
-            key.add((actor.worker.head() == self.log.head()).into());
-            self.fold_key(actor.epoch, actor.heard(), Some(actor.worker.pool().clock()), audit, key);
+            key.add((actor.worker.head() == self.history.head()).into());
+            Self::fold_key(actor.epoch, actor.heard(), Some(actor.worker.pool().clock()), audit, key);
             if self.forgetful {
                 key.add_len(actor.epoch);
                 self.head_key(Some(actor.worker.fold()), key);
@@ -234,7 +239,7 @@ impl<const CARELESS: bool> Protocol for Log<CARELESS> {
             match reply {
                 None => {
                     key.add(1);
-                    key.add(self.log.newest().is_some_and(|fold| own(fold)).into());
+                    key.add(self.history.newest().is_some_and(|fold| own(fold)).into());
                 }
                 Some(Reply::Accepted(epoch)) => {
                     key.add(2);
@@ -253,8 +258,8 @@ impl<const CARELESS: bool> Protocol for Log<CARELESS> {
                     };
                     key.add(in_it.into());
                     key.add(started);
-                    key.add(self.log.version().wrapping_sub(*version));
-                    self.fold_key(*epoch, *version, None, audit, key);
+                    key.add(self.history.version().wrapping_sub(*version));
+                    Self::fold_key(*epoch, *version, None, audit, key);
                     let clock = newer.entries.last().map(|entry| entry.at);
                     key.add(clock.map_or(0, Instant::as_millis));
                 }
@@ -270,7 +275,7 @@ impl<const CARELESS: bool> Protocol for Log<CARELESS> {
 
 impl<const CARELESS: bool> Log<CARELESS> {
     /// Tells a key what the fold of a log is up to a version, its clock included.
-    fn fold_key(&self, epoch: usize, version: u64, clock: Option<Instant>, audit: &Audit, key: &mut Key) {
+    fn fold_key(epoch: usize, version: u64, clock: Option<Instant>, audit: &Audit, key: &mut Key) {
         key.add_key(audit.key_at(epoch, version));
         key.add(clock.map_or(0, Instant::as_millis));
     }
@@ -293,7 +298,7 @@ impl<const CARELESS: bool> Log<CARELESS> {
     fn begin(&mut self, setting: &Setting, worker: usize, command: &Command, making: &mut Making<'_>) {
         if *command == Command::Start {
             self.workers += 1;
-            let actor = Actor::new(self.workers, making.now, making.wall, self.log.epoch, &self.config);
+            let actor = Actor::new(self.workers, making.now, making.wall, self.history.epoch, &self.config);
             self.actors[worker] = Rc::new(actor);
         }
         if *command == Command::Select {
@@ -347,7 +352,7 @@ impl<const CARELESS: bool> Log<CARELESS> {
     }
 
     fn read(&mut self, worker: usize, making: &mut Making<'_>) {
-        let log = Rc::clone(&self.log);
+        let log = Rc::clone(&self.history);
         let actor = self.actor(worker);
         match log.newer(actor.worker.head()) {
             Ok(newer) => {
@@ -379,28 +384,28 @@ impl<const CARELESS: bool> Log<CARELESS> {
 
     /// The append of `worker` arrives at the log.
     fn arrive(&mut self, worker: usize, append: &Append, making: &mut Making<'_>) {
-        let version = self.log.version();
-        let judged = if CARELESS { Judged::Next } else { self.log.judge(append) };
+        let version = self.history.version();
+        let judged = if CARELESS { Judged::Next } else { self.history.judge(append) };
         let reply = match judged {
             Judged::Next => {
                 self.accept(worker, append, making);
-                Reply::Accepted(self.log.epoch)
+                Reply::Accepted(self.history.epoch)
             }
             Judged::Known => {
                 making.say(|| "the append arrives again: it is in the log already".into());
                 making.facts.push(Fact::Met(Occasion::FoundInLog));
-                Reply::Accepted(self.log.epoch)
+                Reply::Accepted(self.history.epoch)
             }
             Judged::Stale(newer) => {
                 making.say(|| format!("the append arrives and is refused: the log is at version {version}"));
                 making.facts.push(Fact::Met(Occasion::Conflict));
-                let newest = self.log.newest().map(|fold| fold.pool());
+                let newest = self.history.newest().map(|fold| fold.pool());
                 let [held, holder] = [Some(self.actors[worker].worker.pool()), newest]
-                    .map(|pool| pool.and_then(|pool| pool.lease()).map(|lease| lease.holder));
+                    .map(|pool| pool.and_then(Pool::lease).map(|lease| lease.holder));
                 if held == Some(append.by) && holder.is_some_and(|holder| holder != append.by) {
                     making.facts.push(Fact::Met(Occasion::Overslept));
                 }
-                Reply::Refused(self.log.epoch, Rc::new(newer), version)
+                Reply::Refused(self.history.epoch, Rc::new(newer), version)
             }
             Judged::Behind(head) => {
                 making.say(|| format!("the append arrives, and the log is behind it, at version {version}"));
@@ -418,17 +423,17 @@ impl<const CARELESS: bool> Log<CARELESS> {
         else {
             return;
         };
-        let version = Version::new(self.log.version() + 1);
+        let version = Version::new(self.history.version() + 1);
         let entry = Entry { version, ..append.clone().into_entry() };
         making.say(|| format!("the append arrives and is accepted as version {version}"));
-        let before = self.log.newest().cloned();
-        Rc::make_mut(&mut self.log).push(entry.clone());
-        let Some(after) = self.log.newest() else { return };
+        let before = self.history.newest().cloned();
+        Rc::make_mut(&mut self.history).push(entry.clone());
+        let Some(after) = self.history.newest() else { return };
         self.view = Rc::new(view(after.pool()));
         // Who founds an empty log says so with ids of its own.
         let named_in = before.as_deref().unwrap_or(after).pool();
         making.facts.push(Fact::Appended {
-            epoch: self.log.epoch,
+            epoch: self.history.epoch,
             version: version.appends(),
             decided_on: append.expected.version.appends(),
             at: entry.at.as_millis(),
@@ -451,12 +456,12 @@ impl<const CARELESS: bool> Log<CARELESS> {
             return;
         };
         let founding = Rc::clone(founding);
-        let version = self.log.version();
-        let reply = match self.log.judge_founding(&founding) {
+        let version = self.history.version();
+        let reply = match self.history.judge_founding(&founding) {
             Judged::Next => {
                 let actor = &self.actors[worker];
                 let from = (actor.epoch, actor.heard());
-                Rc::make_mut(&mut self.log).found(&founding);
+                Rc::make_mut(&mut self.history).found(&founding);
                 let pool = founding.fold.pool();
                 making.say(|| format!("the log is founded anew at version {}", pool.version()));
                 self.view = Rc::new(view(pool));
@@ -464,15 +469,15 @@ impl<const CARELESS: bool> Log<CARELESS> {
                 making.facts.push(Fact::Met(Occasion::FoundedAnew));
                 let by = self.actors[worker].worker.id().number();
                 making.facts.push(Fact::FoundedAnew { by, from, configured });
-                Reply::Accepted(self.log.epoch)
+                Reply::Accepted(self.history.epoch)
             }
             Judged::Known => {
                 making.say(|| "the proposal arrives again: the log is founded anew already".into());
-                Reply::Accepted(self.log.epoch)
+                Reply::Accepted(self.history.epoch)
             }
             Judged::Stale(newer) => {
                 making.say(|| format!("the proposal is refused: the log is at version {version}"));
-                Reply::Refused(self.log.epoch, Rc::new(newer), version)
+                Reply::Refused(self.history.epoch, Rc::new(newer), version)
             }
             Judged::Behind(head) => Reply::Behind(head),
         };
@@ -483,7 +488,7 @@ impl<const CARELESS: bool> Log<CARELESS> {
 
     /// The reply arrives at `worker`.
     fn hear(&mut self, worker: usize, making: &mut Making<'_>) {
-        let log = Rc::clone(&self.log);
+        let log = Rc::clone(&self.history);
         let forgetful = self.forgetful;
         let actor = self.actor(worker);
         let Some(AtHand { task, sent, reply: Some(reply) }) = actor.at_hand.take() else { return };
