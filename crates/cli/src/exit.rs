@@ -12,7 +12,7 @@ use crate::out::Out;
 pub(crate) enum Ended {
     /// Everything is as it should be: 0.
     Well,
-    /// A verdict failed: 1.
+    /// A verdict failed, or a property broke: 1.
     Failed,
     /// Something could not be run, and was told already: 2.
     CouldNotRun,
@@ -39,10 +39,10 @@ impl From<Problem> for Error {
 pub(crate) const HELP: &str = "\
 Exit codes:
   0    passed: every verdict is as it should be
-  1    failed: a scenario failed, or a trace differs
+  1    failed: a scenario failed, a trace differs, or a property broke
   2    could not run: a file or the command line is wrong
-  130  interrupted by Ctrl-C: once to stop after the scenario that is running,
-       twice to stop at once
+  130  interrupted by Ctrl-C: once to stop after what is running, twice to stop
+       at once
 
 NO_COLOR=1 turns colors off, unless --color asks for them.";
 

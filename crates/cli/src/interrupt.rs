@@ -1,4 +1,4 @@
-//! Ctrl-C: the first one asks to stop after the scenario that is running, the second one stops at once.
+//! Ctrl-C: the first one asks to stop after the scenario or schedule that is running, the second one stops at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -8,6 +8,7 @@ mod check;
 mod completions;
 mod conform;
 mod exit;
+mod explore;
 mod interrupt;
 mod json;
 mod lines;

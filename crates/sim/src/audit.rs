@@ -12,73 +12,215 @@ use crate::property::{Property, Violation};
 use crate::protocol::{Deed, Fact};
 use crate::setting::Setting;
 
-/// What a log should say, at every version of it.
+/// What the logs of a world should say, at every version of each.
 #[derive(Clone, Debug)]
 pub struct Audit {
-    /// By version, from the founding, which is version 1.
+    /// By number. A log that forgets, or is founded anew, is another log from then on.
+    logs: Rc<Vec<History>>,
+    /// Which command is where.
+    settled: Rc<Vec<Settled>>,
+    /// Commands that wait for the store to be back.
+    owed: Rc<Vec<(u64, u64)>>,
+    /// The workers that have founded the log anew since it last forgot.
+    founders: Vec<u64>,
+}
+
+/// What one log should say.
+#[derive(Clone, Debug)]
+struct History {
+    /// The log that it goes on from, and from which version of it; `None` if from nothing.
+    from: Option<(usize, u64)>,
+    /// The version of the first of `models`.
+    start: u64,
     models: Rc<Vec<(Model, Key)>>,
+}
+
+/// A command that was appended, or that changed nothing.
+#[derive(Clone, Debug)]
+struct Settled {
+    epoch: usize,
+    version: u64,
+    tag: (u64, u64),
+    appended: bool,
 }
 
 impl Audit {
     pub(crate) fn new(setting: &Setting) -> Self {
-        Self { models: Rc::new(vec![keyed(Model::new(&setting.tokens))]) }
+        let models = Rc::new(vec![keyed(Model::new(&setting.tokens))]);
+        let log = History { from: None, start: 1, models };
+        Self { logs: Rc::new(vec![log]), settled: Rc::default(), owed: Rc::default(), founders: Vec::new() }
     }
 
-    /// The key of what the log says at `version`; of nothing if it has no such version.
-    pub fn key_at(&self, version: u64) -> Key {
-        self.at(version).map_or(Key::new(), |(_, key)| *key)
+    /// The key of what the log of number `epoch` says at `version`; of nothing if it has no such version.
+    pub fn key_at(&self, epoch: usize, version: u64) -> Key {
+        self.at(epoch, version).map_or(Key::new(), |(_, key)| *key)
     }
 
     /// The lease as the log says it: the number of its holder, and up to when.
     pub(crate) fn lease(&self) -> Option<(u64, u64)> {
-        self.models.last().and_then(|(model, _)| model.lease)
+        self.newest().and_then(|(model, _)| model.lease)
     }
 
-    fn at(&self, version: u64) -> Option<&(Model, Key)> {
-        self.models.get(usize::try_from(version).ok()?.checked_sub(1)?)
+    /// Tells a key what was settled where.
+    pub(crate) fn key(&self, key: &mut Key) {
+        let settled = self.settled.iter();
+        for settled in settled.filter(|settled| self.is_in_the_log(settled.epoch, settled.version)) {
+            key.add(settled.tag.0);
+            key.add(settled.tag.1);
+            key.add(settled.appended.into());
+        }
+        key.add(u64::MAX);
+        let elsewhere = self.settled.iter().filter(|settled| settled.appended).map(|settled| settled.tag);
+        for tag in elsewhere.chain(self.owed.iter().copied()) {
+            key.add(tag.0);
+            key.add(tag.1);
+        }
+        key.add(u64::MAX);
+        self.founders.iter().for_each(|founder| key.add(*founder));
     }
 
-    /// Hears a fact, and says what is wrong with it.
-    pub(crate) fn hear(&mut self, setting: &Setting, fact: &Fact) -> Option<Violation> {
+    /// A command of these workers that was appended, or was to wait for the store, and is not in the log now. One that was
+    /// decided again and changed nothing is done, also if what made it so is lost later.
+    pub(crate) fn missing(&self, workers: &[u64]) -> Option<String> {
+        let is_missing = |tag: (u64, u64)| {
+            let last = self.settled.iter().rev().find(|settled| settled.tag == tag);
+            last.is_none_or(|last| last.appended && !self.is_in_the_log(last.epoch, last.version))
+        };
+        let told = self.settled.iter().map(|settled| settled.tag).chain(self.owed.iter().copied());
+        let (by, number) = told.filter(|tag| workers.contains(&tag.0)).find(|tag| is_missing(*tag))?;
+        Some(format!("command {number} of the worker with number {by} in the log is not in it"))
+    }
+
+    fn log(&self) -> &History {
+        self.logs.last().expect("broken invariant: there is a log from the beginning")
+    }
+
+    fn newest(&self) -> Option<&(Model, Key)> {
+        self.log().models.last()
+    }
+
+    /// The version of the log.
+    fn version(&self) -> u64 {
+        let log = self.log();
+        log.start + log.models.len() as u64 - 1
+    }
+
+    fn at(&self, epoch: usize, version: u64) -> Option<&(Model, Key)> {
+        let log = self.logs.get(epoch)?;
+        match (version.checked_sub(log.start), log.from) {
+            (Some(place), _) => log.models.get(usize::try_from(place).ok()?),
+            (None, Some((epoch, up_to))) if version <= up_to => self.at(epoch, version),
+            _ => None,
+        }
+    }
+
+    /// Whether what was at this version of that log is in the history of the log that there is now.
+    fn is_in_the_log(&self, epoch: usize, version: u64) -> bool {
+        let (mut at, mut up_to) = (self.logs.len() - 1, self.version());
+        while at != epoch {
+            let Some((before, until)) = self.logs[at].from else { return false };
+            (at, up_to) = (before, up_to.min(until));
+        }
+        version <= up_to
+    }
+
+    /// Another log begins with `model`, which is `version` of it.
+    fn go_on(&mut self, from: Option<(usize, u64)>, start: u64, model: Option<(Model, Key)>) {
+        let models = Rc::new(model.into_iter().collect());
+        Rc::make_mut(&mut self.logs).push(History { from, start, models });
+    }
+
+    fn settle(&mut self, mut epoch: usize, version: u64, tag: (u64, u64), appended: bool) {
+        // What two logs have in common is of the first.
+        while let Some((before, until)) = self.logs[epoch].from
+            && version <= until
+        {
+            epoch = before;
+        }
+        Rc::make_mut(&mut self.settled).push(Settled { epoch, version, tag, appended });
+    }
+
+    /// Hears a fact, and says everything that is wrong with it.
+    pub(crate) fn hear(&mut self, setting: &Setting, fact: &Fact) -> Vec<Violation> {
+        let mut wrong = Vec::new();
         match fact {
-            Fact::Appended { version, decided_on, at, by, command, probe, deeds } => {
-                let newest = self.models.len() as u64;
+            // Who starts on an empty log founds it.
+            Fact::Appended { epoch, version: 1, tag, .. } => {
+                let model = keyed(Model::new(&setting.tokens));
+                if let Some(log) = Rc::make_mut(&mut self.logs).last_mut() {
+                    Rc::make_mut(&mut log.models).push(model);
+                }
+                self.settle(*epoch, 1, *tag, true);
+            }
+            Fact::Appended { epoch, version, decided_on, at, by, command, probe, tag, deeds } => {
+                let newest = self.version();
+                let twice = self.settled.iter().any(|settled| {
+                    settled.appended
+                        && settled.tag == *tag
+                        && self.is_in_the_log(settled.epoch, settled.version)
+                });
+                if twice {
+                    let seen = format!("version {version} says what worker {by} has in the log already");
+                    wrong.push(Violation::new(Property::CountedOnce, seen));
+                }
+                self.settle(*epoch, *version, *tag, true);
                 if *version != newest + 1 || *decided_on != newest {
                     let seen = format!("version {version} was decided on {decided_on}, the log had {newest}");
-                    return Some(Violation::new(Property::NothingStale, seen));
+                    wrong.push(Violation::new(Property::NothingStale, seen));
                 }
-                let (mut model, _) = self.models.last().cloned()?;
+                let Some((mut model, _)) = self.newest().cloned() else { return wrong };
                 if let Some(seen) = probes_apart(&model, *by, *at, deeds) {
-                    return Some(Violation::new(Property::OneProber, seen));
+                    wrong.push(Violation::new(Property::OneProber, seen));
                 }
                 let expected = model.perform(setting, *by, *at, command, *probe);
                 if expected != *deeds {
                     let seen = format!("version {version} says {deeds:?}, the model {expected:?}");
-                    return Some(Violation::new(Property::Sequential, seen));
+                    wrong.push(Violation::new(Property::Sequential, seen));
                 }
-                Rc::make_mut(&mut self.models).push(keyed(model));
-                None
+                if let Some(log) = Rc::make_mut(&mut self.logs).last_mut() {
+                    Rc::make_mut(&mut log.models).push(keyed(model));
+                }
             }
-            Fact::Idle { version, at, by, command, probe } => {
-                let (model, _) = self.at(*version)?;
+            Fact::Idle { epoch, version, at, by, command, probe, tag } => {
+                let Some((model, _)) = self.at(*epoch, *version) else { return wrong };
                 let expected = model.clone().perform(setting, *by, *at, command, *probe);
-                (!expected.is_empty()).then(|| {
+                self.settle(*epoch, *version, *tag, false);
+                if !expected.is_empty() {
                     let seen = format!("{command} did nothing at version {version}, the model {expected:?}");
-                    Violation::new(Property::Sequential, seen)
-                })
+                    wrong.push(Violation::new(Property::Sequential, seen));
+                }
             }
-            Fact::Folded(version, view) => {
-                let Some((model, _)) = self.at(*version) else {
+            Fact::Folded(epoch, version, view) => {
+                let Some((model, _)) = self.at(*epoch, *version) else {
                     let seen = format!("a fold of version {version}, which the log has not had");
-                    return Some(Violation::new(Property::FoldsTheLog, seen));
+                    wrong.push(Violation::new(Property::FoldsTheLog, seen));
+                    return wrong;
                 };
-                (model.view() != view).then(|| {
+                if model.view() != view {
                     let seen = format!("at version {version} a fold has {view}, the model {}", model.view());
-                    Violation::new(Property::FoldsTheLog, seen)
-                })
+                    wrong.push(Violation::new(Property::FoldsTheLog, seen));
+                }
             }
-            Fact::Drew(_) | Fact::Configured(_) | Fact::Conflict | Fact::Fallback => None,
+            Fact::Owed(tag) => Rc::make_mut(&mut self.owed).push(*tag),
+            Fact::Forgotten { kept } => {
+                self.founders.clear();
+                let epoch = self.logs.len() - 1;
+                let model = self.at(epoch, *kept).cloned();
+                let from = model.is_some().then_some((epoch, *kept));
+                self.go_on(from, (*kept).max(1), model);
+            }
+            Fact::FoundedAnew { by, from, .. } => {
+                if !self.founders.is_empty() {
+                    let seen = format!("worker {by} founds it once more");
+                    wrong.push(Violation::new(Property::FoundedOnce, seen));
+                }
+                self.founders.push(*by);
+                let model = self.at(from.0, from.1).cloned();
+                self.go_on(Some(*from), from.1 + 1, model);
+            }
+            Fact::Drew(_) | Fact::Configured(_) | Fact::Met(_) => {}
         }
+        wrong
     }
 }
 
@@ -100,25 +242,48 @@ fn probes_apart(model: &Model, by: u64, at: u64, deeds: &[Deed]) -> Option<Strin
 mod tests {
     use super::*;
     use crate::command::{Command, Token};
+    use crate::setting::Profile;
     use crate::view::View;
 
     const A: Token = Token(0);
 
     fn appended(by: u64, version: u64, at: u64, command: Command, deeds: Vec<Deed>) -> Fact {
-        Fact::Appended { version, decided_on: version - 1, at, by, command, probe: None, deeds }
+        let decided_on = version - 1;
+        Fact::Appended {
+            epoch: 0,
+            version,
+            decided_on,
+            at,
+            by,
+            command,
+            probe: None,
+            tag: (by, version),
+            deeds,
+        }
     }
 
     fn failed() -> Command {
         Command::Outcome(A, 429)
     }
 
+    fn setting() -> Setting {
+        Setting { failure_threshold: 2, health_check: true, ..Setting::new(1, Vec::new()) }
+    }
+
+    fn higress() -> Setting {
+        Setting { profile: Profile::Higress, success_threshold: 2, cooldown: 0, ..setting() }
+    }
+
+    fn hear(setting: &Setting, facts: &[Fact]) -> Vec<Option<Property>> {
+        let mut audit = Audit::new(setting);
+        let first = |wrong: Vec<Violation>| wrong.first().map(|violation| violation.property);
+        facts.iter().map(|fact| first(audit.hear(setting, fact))).collect()
+    }
+
     /// Hears `facts`; only the last is wrong, and with what.
     #[track_caller]
     fn check(facts: &[Fact], expect: Property) {
-        let setting = Setting { failure_threshold: 2, health_check: true, ..Setting::new(1, Vec::new()) };
-        let mut audit = Audit::new(&setting);
-        let heard: Vec<_> =
-            facts.iter().map(|fact| audit.hear(&setting, fact).map(|violation| violation.property)).collect();
+        let heard = hear(&setting(), facts);
         let (last, before) = heard.split_last().expect("facts");
         assert!(before.iter().all(Option::is_none), "{heard:?}");
         assert_eq!(*last, Some(expect));
@@ -161,7 +326,8 @@ mod tests {
 
     #[test]
     fn a_failure_that_was_dropped_is_found() {
-        let idle = Fact::Idle { version: 1, at: 0, by: 1, command: failed(), probe: None };
+        let idle =
+            Fact::Idle { epoch: 0, version: 1, at: 0, by: 1, command: failed(), probe: None, tag: (1, 1) };
         check(&[idle], Property::Sequential);
     }
 
@@ -174,8 +340,8 @@ mod tests {
     fn a_fold_that_differs_is_found() {
         let [first, _] = out();
         let view = View { available: vec![A], ..View::default() };
-        check(&[Fact::Folded(1, view.clone()), first, Fact::Folded(2, view)], Property::FoldsTheLog);
-        check(&[Fact::Folded(2, View::default())], Property::FoldsTheLog);
+        check(&[Fact::Folded(0, 1, view.clone()), first, Fact::Folded(0, 2, view)], Property::FoldsTheLog);
+        check(&[Fact::Folded(0, 2, View::default())], Property::FoldsTheLog);
     }
 
     #[test]
@@ -186,5 +352,71 @@ mod tests {
         // The cooldown is 100 ms: nothing is due yet.
         let facts = [first, second, tick(1, 4, 0, probes(1)), tick(2, 5, 99, probes(2))];
         check(&facts, Property::OneProber);
+    }
+
+    /// Worker 1 was answered by probe `probe`, as version `version`.
+    fn answered(version: u64, probe: u64, status: u16, deed: Deed) -> Fact {
+        Fact::Appended {
+            epoch: 0,
+            version,
+            decided_on: version - 1,
+            at: 0,
+            by: 1,
+            command: Command::ProbeAnswered(A, status),
+            probe: Some(probe),
+            tag: (1, version),
+            deeds: vec![deed],
+        }
+    }
+
+    #[test]
+    fn the_rules_of_the_reference_are_told_from_ours() {
+        let [first, second] = out();
+        let tick = |version, deeds| appended(1, version, 0, Command::Tick, deeds);
+        let first_probe = tick(4, vec![Deed::LeaseTaken(60_000), Deed::ProbeSent(A, 1)]);
+        let second_probe = tick(5, vec![Deed::ProbeSent(A, 2)]);
+        // A second probe while one is out, a failure that keeps the successes, a success for a token that is back.
+        let facts = [
+            first,
+            second,
+            first_probe,
+            second_probe,
+            tick(6, vec![Deed::ProbeSent(A, 3)]),
+            tick(7, vec![Deed::ProbeSent(A, 4)]),
+            answered(8, 1, 200, Deed::ProbePassed(A, 1, 1)),
+            answered(9, 2, 201, Deed::ProbeFailed(A, 2, 1)),
+            answered(10, 3, 200, Deed::Healthy(A, 3)),
+            answered(11, 4, 200, Deed::ProbePassed(A, 4, 1)),
+        ];
+        assert_eq!(hear(&higress(), &facts), [None; 10]);
+        let ours = Setting { profile: Profile::Standard, ..higress() };
+        assert_eq!(hear(&ours, &facts)[3], Some(Property::Sequential));
+    }
+
+    #[test]
+    fn a_status_that_only_the_reference_takes_for_a_failure_is_counted_there() {
+        let counted = appended(1, 2, 0, Command::Outcome(A, 204), vec![Deed::Failed(A, 1)]);
+        assert_eq!(hear(&higress(), core::slice::from_ref(&counted)), [None]);
+        assert_eq!(hear(&setting(), &[counted]), [Some(Property::Sequential)]);
+    }
+
+    #[test]
+    fn a_reload_that_resets_must_and_one_that_keeps_must_not() {
+        let [first, _] = out();
+        let reload =
+            |reset| appended(1, 3, 0, Command::Reconfigure(vec![A]), vec![Deed::Configured(vec![A], reset)]);
+        let resets = Setting { reload_resets: true, ..setting() };
+        let check = |setting: &Setting, reset, expect| {
+            assert_eq!(hear(setting, &[first.clone(), reload(reset)]), [None, expect]);
+        };
+        check(&resets, true, None);
+        check(&resets, false, Some(Property::Sequential));
+        check(&setting(), true, Some(Property::Sequential));
+        // What was counted is forgotten: the next failure is the first.
+        let again = appended(2, 4, 0, failed(), vec![Deed::Failed(A, 2)]);
+        assert_eq!(
+            hear(&resets, &[first.clone(), reload(true), again]),
+            [None, None, Some(Property::Sequential)]
+        );
     }
 }

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::setting::Setting;
+
 /// A token of a world, by its place in the alphabet.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Token(pub u8);
@@ -38,20 +40,10 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it is the failure of a request that used `token`.
-    pub fn fails(&self, token: Token) -> bool {
-        matches!(*self, Self::Outcome(used, status) if used == token && is_failure(status))
+    /// Whether it is the failure of a request that used `token`, by the rules of `setting`.
+    pub fn fails(&self, token: Token, setting: &Setting) -> bool {
+        matches!(*self, Self::Outcome(used, status) if used == token && setting.fails(status))
     }
-}
-
-/// Whether a request that was answered `status` failed. Worlds use the default patterns.
-pub(crate) fn is_failure(status: u16) -> bool {
-    (400..600).contains(&status)
-}
-
-/// Whether `status` is a success.
-pub(crate) fn is_success(status: u16) -> bool {
-    (200..300).contains(&status)
 }
 
 impl fmt::Display for Command {

@@ -1,19 +1,24 @@
-//! A sequential model of the rules under the standard profile: one command after the other, nobody else about. It was
-//! written from the rules of `docs/architecture.md` and knows nothing of the engine.
+//! A sequential model of the rules: one command after the other, nobody else about. It was written from the rules of
+//! `docs/architecture.md` and, for the reference's profile, from what `docs/higress.md` says was observed. It knows nothing
+//! of the engine.
 
 use std::collections::BTreeMap;
 
-use crate::command::{Command, Token, is_failure, is_success};
+use crate::command::{Command, Token};
 use crate::key::Key;
 use crate::protocol::Deed;
-use crate::setting::Setting;
+use crate::setting::{Profile, Setting};
 use crate::view::View;
 
 /// The state of a pool, kept the plain way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Model {
     view: View,
+    /// The probe that is out for each token, as number and time. The reference waits for every answer, so that by its rules
+    /// it matters only which numbers were ever sent.
     probes: BTreeMap<Token, (u64, u64)>,
+    /// The first probe that is not forgotten.
+    first_probe: u64,
     /// The number of the holder, and up to when.
     pub(crate) lease: Option<(u64, u64)>,
     next_probe: u64,
@@ -25,7 +30,7 @@ const LEASE: u64 = 60_000;
 impl Model {
     pub(crate) fn new(tokens: &[Token]) -> Self {
         let view = View { available: tokens.to_vec(), ..View::default() };
-        Self { view, probes: BTreeMap::new(), lease: None, next_probe: 1 }
+        Self { view, probes: BTreeMap::new(), lease: None, first_probe: 1, next_probe: 1 }
     }
 
     pub(crate) fn view(&self) -> &View {
@@ -40,6 +45,7 @@ impl Model {
             key.add(*number);
             key.add(*sent);
         }
+        key.add(self.first_probe);
         let (holder, until) = self.lease.unwrap_or_default();
         key.add(holder);
         key.add(until);
@@ -63,8 +69,10 @@ impl Model {
                 Some(probe) => self.probe_answered(setting, *token, probe, *status),
                 None => Vec::new(),
             },
-            Command::Reconfigure(tokens) => self.reconfigure(tokens),
-            Command::Start => self.reconfigure(&setting.tokens),
+            Command::Reconfigure(tokens) => self.reconfigure(setting, tokens),
+            // A start with the configuration in force changes nothing, whatever a reload does.
+            Command::Start if self.has_just(&setting.tokens) => Vec::new(),
+            Command::Start => self.reconfigure(setting, &setting.tokens),
         }
     }
 
@@ -72,10 +80,10 @@ impl Model {
         if !self.view.available.contains(&token) {
             return Vec::new();
         }
-        if is_success(status) {
+        if setting.succeeds(status) {
             return self.view.failures.remove(&token).map(|_| Deed::Succeeded(token)).into_iter().collect();
         }
-        if !is_failure(status) {
+        if !setting.fails(status) {
             return Vec::new();
         }
         let failures = self.view.failures_of(token) + 1;
@@ -97,7 +105,12 @@ impl Model {
         for token in self.view.unavailable.clone() {
             let since = self.view.since.get(&token).copied().unwrap_or(at);
             if setting.cooldown > 0 && at.saturating_sub(since) >= setting.cooldown {
+                // By the reference's rules a recovery by cooldown leaves the successes of probes behind.
+                let successes = self.view.successes.get(&token).copied();
                 self.bring_back(token);
+                if let (Profile::Higress, Some(successes)) = (setting.profile, successes) {
+                    self.view.successes.insert(token, successes);
+                }
                 deeds.push(Deed::CooledDown(token));
             }
         }
@@ -107,7 +120,9 @@ impl Model {
         }
         let mut sent = Vec::new();
         for token in self.view.unavailable.clone() {
-            if self.probes.get(&token).is_none_or(|(_, sent)| at.saturating_sub(*sent) >= PROBE_TIMEOUT) {
+            let lost =
+                self.probes.get(&token).is_none_or(|(_, sent)| at.saturating_sub(*sent) >= PROBE_TIMEOUT);
+            if lost || setting.profile == Profile::Higress {
                 self.probes.insert(token, (self.next_probe, at));
                 sent.push(Deed::ProbeSent(token, self.next_probe));
                 self.next_probe += 1;
@@ -122,15 +137,37 @@ impl Model {
     }
 
     fn probe_answered(&mut self, setting: &Setting, token: Token, probe: u64, status: u16) -> Vec<Deed> {
-        if self.probes.get(&token).is_none_or(|(number, _)| *number != probe) {
+        let expected = match setting.profile {
+            Profile::Standard => self.probes.get(&token).is_some_and(|(number, _)| *number == probe),
+            // A late answer counts, and so does one of a probe that a lost log had under this number: it was sent.
+            Profile::Higress => {
+                self.view.listings(token) > 0 && (self.first_probe..self.next_probe).contains(&probe)
+            }
+        };
+        if !expected {
             return Vec::new();
         }
         self.probes.remove(&token);
-        if !is_success(status) {
-            self.view.successes.remove(&token);
-            return vec![Deed::ProbeFailed(token, probe, 0)];
+        let back = self.view.available.contains(&token);
+        if !setting.succeeds(status) {
+            return match setting.profile {
+                Profile::Standard => {
+                    self.view.successes.remove(&token);
+                    vec![Deed::ProbeFailed(token, probe, 0)]
+                }
+                Profile::Higress if back => Vec::new(),
+                Profile::Higress => {
+                    let successes = self.view.successes.get(&token).copied().unwrap_or_default();
+                    vec![Deed::ProbeFailed(token, probe, successes)]
+                }
+            };
         }
         let successes = self.view.successes.get(&token).copied().unwrap_or_default() + 1;
+        // Only by the reference's rules is an answer for a token that is back still waited for.
+        if back && successes >= setting.success_threshold {
+            self.view.successes.remove(&token);
+            return vec![Deed::ProbePassed(token, probe, 0)];
+        }
         if successes >= setting.success_threshold {
             self.bring_back(token);
             return vec![Deed::Healthy(token, probe)];
@@ -152,7 +189,18 @@ impl Model {
         self.probes.remove(&token);
     }
 
-    fn reconfigure(&mut self, tokens: &[Token]) -> Vec<Deed> {
+    /// Whether exactly these tokens are configured, in whatever order.
+    fn has_just(&self, tokens: &[Token]) -> bool {
+        tokens.len() == self.view.available.len() + self.view.unavailable.len()
+            && tokens.iter().all(|token| self.view.listings(*token) == 1)
+    }
+
+    fn reconfigure(&mut self, setting: &Setting, tokens: &[Token]) -> Vec<Deed> {
+        if setting.reload_resets {
+            let next_probe = self.next_probe;
+            *self = Self { first_probe: next_probe, next_probe, ..Self::new(tokens) };
+            return vec![Deed::Configured(tokens.to_vec(), true)];
+        }
         let present: Vec<Token> = self.view.available.iter().chain(&self.view.unavailable).copied().collect();
         let dropped: Vec<Token> = present.iter().copied().filter(|token| !tokens.contains(token)).collect();
         let added: Vec<Token> = tokens.iter().copied().filter(|token| !present.contains(token)).collect();
@@ -166,7 +214,7 @@ impl Model {
         for token in dropped {
             self.forget(token);
         }
-        let mut deeds = vec![Deed::Configured(tokens.to_vec())];
+        let mut deeds = vec![Deed::Configured(tokens.to_vec(), false)];
         deeds.extend((had_one && self.view.available.is_empty()).then_some(Deed::NoneAvailable));
         deeds
     }

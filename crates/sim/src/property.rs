@@ -27,15 +27,21 @@ pub enum Property {
     FoldsTheLog,
     /// Always: in one lease only its holder probes, and no token twice at once.
     OneProber,
+    /// Always: no command is in the log twice.
+    CountedOnce,
+    /// Always: after a loss the log is founded anew once.
+    FoundedOnce,
     /// Eventually: when faults have stopped, every configured token is in exactly one list.
     NothingLost,
     /// Eventually: when faults have stopped, every fold is the same and every token is back.
     Recovers,
+    /// Eventually: what a living worker appended, or kept while the store was away, is in the log or changes nothing there.
+    ReportsKept,
 }
 
 impl Property {
     /// Every property.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::OneList,
         Self::DrawsSomething,
         Self::ThresholdHolds,
@@ -47,9 +53,36 @@ impl Property {
         Self::Sequential,
         Self::FoldsTheLog,
         Self::OneProber,
+        Self::CountedOnce,
+        Self::FoundedOnce,
         Self::NothingLost,
         Self::Recovers,
+        Self::ReportsKept,
     ];
+}
+
+impl Property {
+    /// Its name on the command line: `one-list`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OneList => "one-list",
+            Self::DrawsSomething => "draws-something",
+            Self::ThresholdHolds => "threshold-holds",
+            Self::StartKeeps => "start-keeps",
+            Self::CooldownHolds => "cooldown-holds",
+            Self::RemovalEarned => "removal-earned",
+            Self::DroppedStaysOut => "dropped-stays-out",
+            Self::NothingStale => "nothing-stale",
+            Self::Sequential => "sequential",
+            Self::FoldsTheLog => "folds-the-log",
+            Self::OneProber => "one-prober",
+            Self::CountedOnce => "counted-once",
+            Self::FoundedOnce => "founded-once",
+            Self::NothingLost => "nothing-lost",
+            Self::Recovers => "recovers",
+            Self::ReportsKept => "reports-kept",
+        }
+    }
 }
 
 /// The property as a sentence, with its kind.
@@ -67,8 +100,11 @@ impl fmt::Display for Property {
             Self::Sequential => "always: the log is what a sequential model makes of the same commands",
             Self::FoldsTheLog => "always: a fold is what the log says",
             Self::OneProber => "always: in one lease only its holder probes",
+            Self::CountedOnce => "always: no command is counted twice",
+            Self::FoundedOnce => "always: for one loss a log is founded anew once",
             Self::NothingLost => "eventually: no configured token is lost for good",
             Self::Recovers => "eventually: every fold is the same and every token is back",
+            Self::ReportsKept => "eventually: no report of a living worker is lost",
         })
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::audit::Audit;
 use crate::command::{Command, Token};
 use crate::key::Key;
+use crate::met::Occasion;
 use crate::setting::Setting;
 use crate::view::View;
 
@@ -24,6 +25,44 @@ pub trait Protocol: Clone {
     /// Whether a worker has begun a command and not ended it.
     fn is_busy(&self, worker: usize) -> bool;
 
+    /// Whether a worker has commands to take up again.
+    fn owes(&self, _worker: usize) -> bool {
+        false
+    }
+
+    /// The command that a worker is at, if it has begun one and not ended it; `taken` is the last that it took up.
+    fn at_work<'a>(&'a self, worker: usize, taken: Option<&'a Command>) -> Option<&'a Command> {
+        taken.filter(|_| self.is_busy(worker))
+    }
+
+    /// The command that a worker takes up again by [`Move::Again`].
+    fn to_do(&self, _worker: usize) -> Option<Command> {
+        None
+    }
+
+    /// Whether there is a store that can be away and can forget.
+    fn has_store() -> bool {
+        false
+    }
+
+    /// From now on the store answers nobody, or answers again.
+    fn set_away(&mut self, _away: bool) {}
+
+    /// Whether there is anything to forget.
+    fn forgettable(&self) -> bool {
+        false
+    }
+
+    /// The store forgets the last append, or everything.
+    fn forget(&mut self, _wholly: bool) -> Option<Fact> {
+        None
+    }
+
+    /// The number of a worker in the log.
+    fn number(&self, _worker: usize) -> Option<u64> {
+        None
+    }
+
     /// The state that the workers share, as a newcomer would see it.
     fn view(&self) -> Rc<View>;
 
@@ -41,6 +80,8 @@ pub enum Move {
     Begin,
     /// It goes on with the command it is at.
     GoOn,
+    /// It takes up again what it decided alone, or what a log has lost.
+    Again,
     /// It reads what the others have done meanwhile.
     Read,
     /// The reply on its way to it is lost.
@@ -52,6 +93,8 @@ pub enum Move {
 pub struct Making<'a> {
     /// The world's clock, in milliseconds.
     pub now: u64,
+    /// What the worker's wall clock says, in milliseconds.
+    pub wall: u64,
     /// The command that is begun, if the move is [`Move::Begin`].
     pub next: Option<&'a Command>,
     /// What the checkers should know.
@@ -61,8 +104,8 @@ pub struct Making<'a> {
 }
 
 impl<'a> Making<'a> {
-    pub(crate) fn new(now: u64, next: Option<&'a Command>, telling: bool) -> Self {
-        Self { now, next, facts: Vec::new(), telling, told: String::new() }
+    pub(crate) fn new(now: u64, wall: u64, next: Option<&'a Command>, telling: bool) -> Self {
+        Self { now, wall, next, facts: Vec::new(), telling, told: String::new() }
     }
 
     /// Says in words what the move is, if anyone listens.
@@ -89,6 +132,8 @@ pub enum Fact {
     Configured(Vec<Token>),
     /// An append was accepted.
     Appended {
+        /// The number of the log, which counts how often it forgot or was founded anew.
+        epoch: usize,
         /// Its version.
         version: u64,
         /// The version of the fold that it was decided on.
@@ -101,11 +146,15 @@ pub enum Fact {
         command: Command,
         /// Which probe was answered, if one was.
         probe: Option<u64>,
+        /// Which command of which worker it is.
+        tag: (u64, u64),
         /// What it says.
         deeds: Vec<Deed>,
     },
     /// A command changed nothing.
     Idle {
+        /// The number of the log.
+        epoch: usize,
         /// The version of the fold on which it did not.
         version: u64,
         /// When.
@@ -116,20 +165,36 @@ pub enum Fact {
         command: Command,
         /// Which probe was answered, if one was.
         probe: Option<u64>,
+        /// Which command of which worker it is.
+        tag: (u64, u64),
     },
-    /// A worker's fold is at this version now, and looks like this.
-    Folded(u64, View),
-    /// An append was refused.
-    Conflict,
-    /// A request drew an unavailable token.
-    Fallback,
+    /// A worker's fold is of the log of this number and at this version now, and looks like this.
+    Folded(usize, u64, View),
+    /// This command of this worker waits for the store to be back.
+    Owed((u64, u64)),
+    /// The log has forgotten everything after this version.
+    Forgotten {
+        /// What is left.
+        kept: u64,
+    },
+    /// The log was founded anew.
+    FoundedAnew {
+        /// By which worker.
+        by: u64,
+        /// From the fold of which log, at which version.
+        from: (usize, u64),
+        /// The tokens that are configured by it.
+        configured: Vec<Token>,
+    },
+    /// Something was met that should be met sometimes.
+    Met(Occasion),
 }
 
 /// An event of a log, in names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deed {
-    /// These tokens are configured.
-    Configured(Vec<Token>),
+    /// These tokens are configured, and whether everything that was known of them is forgotten.
+    Configured(Vec<Token>, bool),
     /// A failure was counted; the count afterwards.
     Failed(Token, u32),
     /// The failure that took the token out; the count it made.

@@ -10,17 +10,24 @@ impl<P: Protocol> World<P> {
     /// What is still wrong once faults have stopped and everything had its time; nothing if this is not watched. The
     /// world itself stays where it is. Commands of the programs that were not begun are left out.
     pub fn settle(&self) -> Option<Violation> {
-        if !self.watches(Property::Recovers) && !self.watches(Property::NothingLost) {
+        let eventually = [Property::Recovers, Property::NothingLost, Property::ReportsKept];
+        if !eventually.into_iter().any(|property| self.watches(property)) {
             return None;
         }
         let mut world = self.clone();
         let alive: Vec<usize> =
             (0..world.places.len()).filter(|worker| !world.places[*worker].dead).collect();
-        for worker in &alive {
-            world.end(*worker);
+        world.set_away(false);
+        // Who hears of another log proposes again what was lost with the last.
+        for _ in 0..=alive.len() {
+            for worker in &alive {
+                world.end(*worker);
+                world.read(*worker);
+                world.end(*worker);
+            }
         }
         // As long as the cooldown and what the clocks disagree by, and no longer: the first tick must do.
-        world.now += world.setting.cooldown + world.setting.disagreement();
+        world.now += world.setting.cooldown + world.disagreement();
         for worker in &alive {
             world.read(*worker);
             world.places[*worker].taken = usize::MAX - 1;
@@ -39,17 +46,20 @@ impl<P: Protocol> World<P> {
         let lost = || world.lost().map(|seen| Violation::new(Property::NothingLost, seen));
         let unsettled = || world.unsettled(&alive).map(|seen| Violation::new(Property::Recovers, seen));
         let watched = |violation: &Violation| self.watches(violation.property);
-        lost().filter(watched).or_else(|| unsettled().filter(watched))
+        let missing = || world.missing(&alive).map(|seen| Violation::new(Property::ReportsKept, seen));
+        lost().filter(watched).or_else(|| unsettled().filter(watched)).or_else(|| missing().filter(watched))
     }
 
     /// The worker ends the command that it is at.
     fn end(&mut self, worker: usize) {
         // A command that never ends would be a defect of the protocol; it is found below as a worker that is busy.
         for _ in 0..10_000 {
-            if !self.protocol.is_busy(worker) {
-                return;
-            }
-            self.make(worker, Move::GoOn, None, false);
+            let made = match (self.protocol.is_busy(worker), self.protocol.owes(worker)) {
+                (true, _) => Move::GoOn,
+                (false, true) => Move::Again,
+                (false, false) => return,
+            };
+            self.make(worker, made, None, false);
         }
     }
 

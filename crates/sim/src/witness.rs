@@ -32,6 +32,8 @@ pub(crate) struct Taken<'a> {
     pub(crate) at_work: &'a [&'a Command],
     pub(crate) facts: &'a [Fact],
     pub(crate) now: u64,
+    /// By how many milliseconds any two clocks disagree at most.
+    pub(crate) disagreement: u64,
 }
 
 /// Whether something that was known of the tokens is known no longer.
@@ -62,6 +64,21 @@ impl Witness {
         for (token, failed) in &self.failed {
             key.add(token.0.into());
             key.add((*failed).into());
+        }
+    }
+
+    /// Looks at a log with another history: what was before says nothing of it.
+    pub(crate) fn look_anew(&mut self, setting: &Setting, view: &View, configured: Option<&Vec<Token>>) {
+        self.left.clear();
+        // Whatever was counted may be counted again.
+        for token in view.available.iter().chain(&view.unavailable) {
+            self.failed.insert(*token, setting.failure_threshold);
+        }
+        match configured {
+            Some(configured) => self.configured.clone_from(configured),
+            None => {
+                self.configured = view.available.iter().chain(&view.unavailable).copied().collect();
+            }
         }
     }
 
@@ -104,7 +121,7 @@ impl Witness {
     fn count(&mut self, setting: &Setting, taken: &Taken<'_>) {
         if let Some((&Command::Outcome(token, _), _)) = taken.command
             && taken.begun
-            && taken.command.is_some_and(|(command, _)| command.fails(token))
+            && taken.command.is_some_and(|(command, _)| command.fails(token, setting))
         {
             // More than the threshold are as good as the threshold.
             let failed = self.failed.entry(token).or_default();
@@ -138,7 +155,7 @@ impl Witness {
         for token in before.iter().filter(|token| !after.contains(token)) {
             self.left.insert(*token, began);
             let failed = self.failed.get(token).copied().unwrap_or_default();
-            if command.fails(*token) && failed < setting.failure_threshold {
+            if command.fails(*token, setting) && failed < setting.failure_threshold {
                 let threshold = setting.failure_threshold;
                 let seen =
                     format!("{token} was taken out by failure {failed} of {threshold} since its return");
@@ -147,11 +164,11 @@ impl Witness {
         }
         for token in after.iter().filter(|token| !before.contains(token)) {
             // A failure that is on its way now may be taken together with any that were before it.
-            let on_its_way = taken.at_work.iter().any(|command| command.fails(*token));
+            let on_its_way = taken.at_work.iter().any(|command| command.fails(*token, setting));
             self.failed.insert(*token, if on_its_way { setting.failure_threshold } else { 0 });
             if let Some(left) = self.left.remove(token) {
                 let out = taken.now.saturating_sub(left);
-                if *command == Command::Tick && out + setting.disagreement() < setting.cooldown {
+                if *command == Command::Tick && out + taken.disagreement < setting.cooldown {
                     let cooldown = setting.cooldown;
                     let seen = format!("{token} is back after {out} ms of a cooldown of {cooldown} ms");
                     wrong.push(Violation::new(Property::CooldownHolds, seen));

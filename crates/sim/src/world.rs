@@ -1,16 +1,14 @@
 //! A world at one point of a schedule: what can happen next, and making it happen under the eyes of the checkers.
 
-use core::fmt;
-use core::fmt::Write as _;
 use std::rc::Rc;
 
 use crate::audit::Audit;
 use crate::command::Command;
-use crate::explore::Sometimes;
 use crate::key::Key;
+use crate::met::{Occasion, Sometimes};
 use crate::property::{Property, Violation};
 use crate::protocol::{Fact, Making, Move, Protocol};
-use crate::setting::{BEGINNING, Faults, Setting};
+use crate::setting::{BEGINNING, Faults, SET_BACK, Setting};
 use crate::view::View;
 use crate::witness::{Taken, Witness};
 
@@ -21,8 +19,27 @@ pub enum Step {
     Worker(usize, Move),
     /// A worker, counted from 0, dies where it is.
     Dies(usize),
+    /// The wall clock of a worker, counted from 0, is set back.
+    SetBack(usize),
     /// The clock goes on to the next moment.
     Clock,
+    /// The store answers nobody from now on, or answers again.
+    Away(bool),
+    /// The store forgets its last append, or everything.
+    Forgets(bool),
+}
+
+impl Step {
+    /// The same step where there is no such worker, and those after it are counted anew; `None` if it is its own.
+    pub(crate) fn without_worker(self, gone: usize) -> Option<Self> {
+        let counted = |worker: usize| (worker != gone).then(|| worker - usize::from(worker > gone));
+        Some(match self {
+            Self::Worker(worker, made) => Self::Worker(counted(worker)?, made),
+            Self::Dies(worker) => Self::Dies(counted(worker)?),
+            Self::SetBack(worker) => Self::SetBack(counted(worker)?),
+            Self::Clock | Self::Away(_) | Self::Forgets(_) => self,
+        })
+    }
 }
 
 /// Workers at one point of a schedule.
@@ -34,6 +51,7 @@ pub struct World<P> {
     pub(crate) now: u64,
     moments: usize,
     left: Faults,
+    away: bool,
     view: Rc<View>,
     witness: Witness,
     audit: Audit,
@@ -50,13 +68,17 @@ pub(crate) struct Place {
     /// When it took up the last.
     began: u64,
     pub(crate) dead: bool,
+    /// How often its wall clock was set back.
+    set_back: u32,
+    /// How often it had been when the worker last started.
+    started_back: u32,
 }
 
 impl<P: Protocol> World<P> {
     /// The world before anything has happened.
     pub fn new(setting: &Setting) -> Self {
         let protocol = P::new(setting);
-        let place = Place { taken: 0, began: BEGINNING, dead: false };
+        let place = Place { taken: 0, began: BEGINNING, dead: false, set_back: 0, started_back: 0 };
         Self {
             view: protocol.view(),
             protocol,
@@ -64,6 +86,7 @@ impl<P: Protocol> World<P> {
             now: BEGINNING,
             moments: 0,
             left: setting.faults,
+            away: false,
             witness: Witness::new(setting),
             audit: Audit::new(setting),
             broken: None,
@@ -88,15 +111,26 @@ impl<P: Protocol> World<P> {
                     .into_iter()
                     .filter(|made| *made != Move::Lose || may_lose)
                     // What a worker reads when it is done matters to nobody; in the end all read.
-                    .filter(|made| *made != Move::Read || next.is_some())
+                    .filter(|made| *made != Move::Read || next.is_some() || self.protocol.owes(worker))
                     .map(|made| Step::Worker(worker, made)),
             );
-            if self.left.deaths > 0 && (busy || next.is_some()) {
+            if self.left.deaths > 0 && (busy || next.is_some() || self.protocol.owes(worker)) {
                 steps.push(Step::Dies(worker));
+            }
+            if self.left.set_back > 0 && next.is_some() {
+                steps.push(Step::SetBack(worker));
             }
         }
         if self.moments < self.setting.moments.len() {
             steps.push(Step::Clock);
+        }
+        if P::has_store() {
+            if self.away || self.left.away > 0 {
+                steps.push(Step::Away(!self.away));
+            }
+            if self.left.forgets > 0 && self.protocol.forgettable() {
+                steps.extend([Step::Forgets(false), Step::Forgets(true)]);
+            }
         }
         steps
     }
@@ -109,6 +143,11 @@ impl<P: Protocol> World<P> {
     /// The property that broke, if one did.
     pub fn broken(&self) -> Option<&Violation> {
         self.broken.as_ref()
+    }
+
+    /// What has been met on the way here.
+    pub fn met(&self) -> Sometimes {
+        self.met
     }
 
     /// The state that the workers share now.
@@ -128,33 +167,22 @@ impl<P: Protocol> World<P> {
         key.add(self.now);
         key.add(self.left.lost_replies.into());
         key.add(self.left.deaths.into());
+        key.add(self.left.set_back.into());
+        key.add(self.left.away.into());
+        key.add(self.left.forgets.into());
         for place in &self.places {
             key.add_len(place.taken);
             key.add(place.began);
             key.add(place.dead.into());
+            key.add(place.set_back.into());
+            key.add(place.started_back.into());
         }
         self.witness.key(&mut key);
+        if self.setting.faults.away > 0 || self.setting.faults.forgets > 0 {
+            self.audit.key(&mut key);
+        }
         self.protocol.key(&self.audit, &mut key);
         key
-    }
-
-    /// A schedule as a list of steps that a person can read, and the property that breaks at its end. If none breaks on
-    /// the way, faults are stopped at its end and the property is one of [`World::settle`]'s.
-    pub fn tell(setting: &Setting, schedule: &[Step]) -> String {
-        let mut world = Self::new(setting);
-        let mut told = String::new();
-        for (number, step) in schedule.iter().enumerate() {
-            let line = world.step(*step, true);
-            // Writing to a string does not fail.
-            let _ = writeln!(told, "{:3}. {line}", number + 1);
-        }
-        if world.broken.is_none() {
-            told.push_str("     faults stop, every command ends, the cooldown passes, every worker ticks\n");
-        }
-        if let Some(violation) = world.broken.clone().or_else(|| world.settle()) {
-            let _ = writeln!(told, "broken: {violation}");
-        }
-        told
     }
 
     /// Takes a step, and says what it was if `telling`.
@@ -168,13 +196,43 @@ impl<P: Protocol> World<P> {
             Step::Dies(worker) => {
                 self.places[worker].dead = true;
                 self.left.deaths -= 1;
-                self.met.deaths += 1;
+                self.met.meet(Occasion::Death);
                 format_if(telling, || format!("worker {} dies", worker + 1))
+            }
+            Step::SetBack(worker) => {
+                self.places[worker].set_back += 1;
+                self.left.set_back -= 1;
+                format_if(telling, || {
+                    format!("the clock of worker {} is set back by {SET_BACK} ms", worker + 1)
+                })
+            }
+            Step::Away(away) => {
+                self.set_away(away);
+                self.left.away -= u32::from(away);
+                format_if(telling, || format!("the store {}", if away { "is away" } else { "is back" }))
+            }
+            Step::Forgets(wholly) => {
+                self.left.forgets -= 1;
+                let fact = self.protocol.forget(wholly);
+                let kept = match fact {
+                    Some(Fact::Forgotten { kept }) => kept,
+                    _ => 0,
+                };
+                if let Some(fact) = fact {
+                    self.met.hear(&fact, None);
+                    self.audit.hear(&self.setting, &fact);
+                }
+                self.view = self.protocol.view();
+                self.witness.look_anew(&self.setting, &self.view, None);
+                format_if(telling, || match kept {
+                    0 => "the store forgets everything".to_owned(),
+                    kept => format!("the store forgets what came after version {kept}"),
+                })
             }
             Step::Worker(worker, made) => {
                 if made == Move::Lose {
                     self.left.lost_replies = self.left.lost_replies.saturating_sub(1);
-                    self.met.lost_replies += 1;
+                    self.met.meet(Occasion::LostReply);
                 }
                 let setting = Rc::clone(&self.setting);
                 let next = setting.programs[worker].get(self.places[worker].taken);
@@ -193,24 +251,39 @@ impl<P: Protocol> World<P> {
         telling: bool,
     ) -> String {
         let setting = Rc::clone(&self.setting);
-        let begun = made == Move::Begin;
-        if begun {
-            let place = &mut self.places[worker];
-            (place.taken, place.began) = (place.taken + 1, self.now);
+        let again = if made == Move::Again { self.protocol.to_do(worker) } else { None };
+        let next = again.as_ref().or(next);
+        let begun = matches!(made, Move::Begin | Move::Again);
+        let at_hand = self.protocol.at_work(worker, self.taken(worker)).cloned();
+        // While the store is away, commands begin beside the one whose append is in flight.
+        if begun && at_hand.is_none() {
+            self.places[worker].began = self.now;
         }
-        let mut making = Making::new(self.now, next.filter(|_| begun), telling);
+        if made == Move::Begin {
+            let place = &mut self.places[worker];
+            place.taken += 1;
+            if next == Some(&Command::Start) {
+                place.started_back = place.set_back;
+                if place.set_back > 0 {
+                    self.met.meet(Occasion::SetBack);
+                }
+            }
+        }
+        let wall = setting.clock_of(worker, self.now, self.places[worker].set_back);
+        let mut making = Making::new(self.now, wall, next.filter(|_| made == Move::Begin), telling);
         self.protocol.make(&setting, worker, made, &mut making);
         let facts = core::mem::take(&mut making.facts);
         let told = making.told();
-        self.watch(worker, begun, next, &facts);
-        if begun {
+        let own = if begun { next } else { at_hand.as_ref() };
+        self.watch(worker, begun, own, &facts);
+        if made == Move::Begin {
             format_if(telling, || format!("{}: {told}", next.map_or(String::new(), Command::to_string)))
         } else {
             told
         }
     }
 
-    fn watch(&mut self, worker: usize, begun: bool, next: Option<&Command>, facts: &[Fact]) {
+    fn watch(&mut self, worker: usize, begun: bool, own: Option<&Command>, facts: &[Fact]) {
         let setting = Rc::clone(&self.setting);
         let mut wrong = Vec::new();
         for fact in facts {
@@ -219,15 +292,13 @@ impl<P: Protocol> World<P> {
         }
         let after = self.protocol.view();
         let place = &self.places[worker];
-        let command_of = |worker: usize| {
+        let taken_of = |worker: usize| {
             let taken = self.places[worker].taken.checked_sub(1)?;
             setting.programs[worker].get(taken)
         };
-        // Commands past the end of the program are of the settling: ticks and reads.
-        let own = if begun { next } else { command_of(worker) };
         let at_work: Vec<&Command> = (0..self.places.len())
-            .filter(|worker| !self.places[*worker].dead && self.protocol.is_busy(*worker))
-            .filter_map(command_of)
+            .filter(|worker| !self.places[*worker].dead)
+            .filter_map(|worker| self.protocol.at_work(worker, taken_of(worker)))
             .collect();
         let taken = Taken {
             before: &self.view,
@@ -237,12 +308,45 @@ impl<P: Protocol> World<P> {
             at_work: &at_work,
             facts,
             now: self.now,
+            disagreement: self.disagreement(),
         };
-        wrong.extend(self.witness.watch(&setting, &taken));
+        // A log with another history is no step from the one before.
+        let anew = facts.iter().find_map(|fact| match fact {
+            Fact::FoundedAnew { configured, .. } => Some(configured),
+            Fact::Appended { version: 1, .. } => Some(&setting.tokens),
+            _ => None,
+        });
+        match anew {
+            Some(configured) => self.witness.look_anew(&setting, &after, Some(configured)),
+            None => wrong.extend(self.witness.watch(&setting, &taken)),
+        }
         self.view = after;
         if self.broken.is_none() {
             self.broken = wrong.into_iter().find(|violation| setting.watch.contains(&violation.property));
         }
+    }
+
+    /// By how many milliseconds the clocks of any two workers may disagree: a clock that is set back moves who starts after
+    /// it, and must move nobody else.
+    pub(crate) fn disagreement(&self) -> u64 {
+        self.setting.disagreement(self.places.iter().map(|place| place.started_back))
+    }
+
+    /// The command of its program that a worker took up last. Past the end of the program there are those of the settling.
+    fn taken(&self, worker: usize) -> Option<&Command> {
+        let taken = self.places[worker].taken.checked_sub(1)?;
+        self.setting.programs[worker].get(taken)
+    }
+
+    pub(crate) fn set_away(&mut self, away: bool) {
+        self.away = away;
+        self.protocol.set_away(away);
+    }
+
+    /// What the checker of logs finds missing in the end of the reports of these workers.
+    pub(crate) fn missing(&self, alive: &[usize]) -> Option<String> {
+        let numbers: Vec<u64> = alive.iter().filter_map(|worker| self.protocol.number(*worker)).collect();
+        self.audit.missing(&numbers)
     }
 
     pub(crate) fn configured(&self) -> &[crate::command::Token] {
@@ -256,15 +360,4 @@ impl<P: Protocol> World<P> {
 
 fn format_if(telling: bool, words: impl FnOnce() -> String) -> String {
     if telling { words() } else { String::new() }
-}
-
-/// A step on its own, without what it leads to: `worker 1 GoOn`.
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Worker(worker, made) => write!(f, "worker {} {made:?}", worker + 1),
-            Self::Dies(worker) => write!(f, "worker {} dies", worker + 1),
-            Self::Clock => f.write_str("clock"),
-        }
-    }
 }

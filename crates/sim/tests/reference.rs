@@ -2,7 +2,7 @@
 //! test fails if the explorer stops finding one, or finds another schedule.
 
 use firedrill_sim::explore::{exhaust, fewest};
-use firedrill_sim::{Command, Property, Setting, Token, World, log, reference};
+use firedrill_sim::{Command, Faults, Property, Setting, Token, World, log, reference};
 
 const A: Token = Token(0);
 const B: Token = Token(1);
@@ -93,4 +93,11 @@ fn a_dropped_token_comes_back_from_the_dead() {
     ];
     let setting = Setting { health_check: true, cooldown: 0, ..Setting::new(2, programs) };
     insta::assert_snapshot!(check(Property::DroppedStaysOut, &setting));
+}
+
+#[test]
+fn a_return_is_late_by_as_much_as_the_clock_was_set_back() {
+    let faults = Faults { set_back: 1, ..Faults::default() };
+    let setting = Setting { faults, ..Setting::new(1, vec![vec![fails(A), Command::Select]]) };
+    insta::assert_snapshot!(check(Property::Recovers, &setting));
 }

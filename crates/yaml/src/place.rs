@@ -29,7 +29,7 @@ impl Place {
 
     /// The place of `start..end` in `text`; offsets past the end, or inside a character, are moved back
     /// to where a character begins. Linear in `start`.
-    pub(crate) fn in_text(text: &str, start: usize, end: usize) -> Place {
+    pub fn in_text(text: &str, start: usize, end: usize) -> Place {
         let start = boundary(text, start);
         let end = boundary(text, end).max(start);
         let before = &text[..start];

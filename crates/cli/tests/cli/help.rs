@@ -3,7 +3,7 @@
 use crate::assert_printed;
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 7] = ["run", "check", "new", "replay", "conform", "schema", "completions"];
+const COMMANDS: [&str; 8] = ["run", "check", "new", "replay", "conform", "explore", "schema", "completions"];
 
 #[test]
 fn every_help_teaches_by_example_within_80_columns() {

@@ -2,6 +2,7 @@
 
 mod check;
 mod conform;
+mod explore;
 mod help;
 mod new;
 mod output;

@@ -103,15 +103,26 @@ impl Sandbox {
 
 /// Runs the binary where the repository is, or wherever.
 pub(crate) fn run_in(folder: &Path, args: &str, env: &[(&str, &str)], stdin: &str) -> Ran {
+    let words: Vec<&str> = args.split_whitespace().collect();
+    run_with_words(folder, &words, env, stdin)
+}
+
+/// Runs the binary with words that may hold blanks.
+pub(crate) fn run_words(folder: &Path, args: &[impl AsRef<str>]) -> Ran {
+    let words: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
+    run_with_words(folder, &words, &[], "")
+}
+
+fn run_with_words(folder: &Path, args: &[&str], env: &[(&str, &str)], stdin: &str) -> Ran {
     let mut command = cargo_bin_cmd!("firedrill");
     for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "TERM"] {
         command.env_remove(variable);
     }
-    command.envs(env.iter().copied()).current_dir(folder).args(args.split_whitespace());
+    command.envs(env.iter().copied()).current_dir(folder).args(args);
     let output = command.write_stdin(stdin).output().expect("it starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     let ran = Ran {
-        args: args.to_owned(),
+        args: args.join(" "),
         code: output.status.code().expect("no signal"),
         out: text(output.stdout),
         err: text(output.stderr),

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use firedrill_failover::{
-    Answer, Append, Command, Entry, Event, Instant, Pool, Refused, Status, Version, Worker,
+    Answer, Append, Command, Entry, Event, Instant, Newer, Pool, Refused, Status, Version, Worker,
 };
 use firedrill_sim::Key;
 
@@ -150,7 +150,7 @@ impl AtOnce {
             Step::Read(actor) => {
                 let appended = Rc::clone(&self.appended);
                 let heard = self.heard(&self.actors[actor].worker);
-                self.actor(actor).worker.catch_up(&appended[heard..]);
+                self.actor(actor).worker.catch_up(&Newer::here(appended[heard..].to_vec()));
                 self.check_fold(actor);
                 (actor, format!("reads up to version {}", self.newest()))
             }
@@ -233,7 +233,7 @@ impl AtOnce {
     fn arrive(&mut self, actor: usize) -> String {
         let newest = self.newest();
         let Some(AtHand { append, .. }) = &self.actors[actor].at_hand else { return String::new() };
-        let expected = append.expected.appends();
+        let expected = append.expected.version.appends();
         if !(self.fixed.admits)(expected, newest) {
             let length = self.appended.len();
             if let Some(at_hand) = &mut self.actor(actor).at_hand {
@@ -270,7 +270,8 @@ impl AtOnce {
         let Some(AtHand { task, reply: Some(reply), .. }) = at.at_hand.take() else { return String::new() };
         let (entry, told) = match reply {
             Reply::Accepted => (Some(at.worker.accepted()), "hears that it is in the log".to_owned()),
-            Reply::Refused(length) => match at.worker.refused(&appended[heard..length]) {
+            Reply::Refused(length) => match at.worker.refused(&Newer::here(appended[heard..length].to_vec()))
+            {
                 Refused::Again(append) => {
                     let again = if telling { decided(at.worker.pool(), &append) } else { String::new() };
                     at.at_hand = Some(AtHand { task, append, reply: None });

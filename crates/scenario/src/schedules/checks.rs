@@ -1,6 +1,7 @@
 //! What is asked in every state of a schedule, and in the end of it: of texts and of states in labels, by checkers that
 //! use nothing of the engine.
 
+use firedrill_failover::Newer;
 use std::rc::Rc;
 
 use super::Broken;
@@ -48,7 +49,7 @@ impl AtOnce {
         for place in 0..end.actors.len() {
             let heard = end.heard(&end.actors[place].worker);
             if let Some(newer) = self.appended.get(heard..).filter(|newer| !newer.is_empty()) {
-                end.actor(place).worker.catch_up(newer);
+                end.actor(place).worker.catch_up(&Newer::here(newer.to_vec()));
                 end.check_fold(place);
             }
         }

@@ -1,12 +1,13 @@
 //! Between the engine's terms and the names of a world: configurations in, views and events out. No rule is here.
 
 use firedrill_failover::{
-    Config, Event, FailoverSettings, Fingerprint, Pool, RestoredBy, Settings, Token as Configured, TokenId,
+    Config, Event, FailoverSettings, Fingerprint, OnReload, Pool, Profile, RestoredBy, Settings,
+    Token as Configured, TokenId,
 };
 
 use crate::command::Token;
 use crate::protocol::Deed;
-use crate::setting::Setting;
+use crate::setting::{self, Setting};
 use crate::view::View;
 
 /// A configuration with these tokens and the rules of `setting`.
@@ -16,6 +17,7 @@ pub(super) fn config(setting: &Setting, tokens: &[Token]) -> Config {
         failure_threshold: setting.failure_threshold.into(),
         success_threshold: setting.success_threshold.into(),
         cooldown_duration: setting.cooldown,
+        on_reload: Some(if setting.reload_resets { OnReload::Reset } else { OnReload::Keep }),
         health_check_model: if setting.health_check { "probe".into() } else { String::new() },
         ..FailoverSettings::default()
     };
@@ -23,7 +25,11 @@ pub(super) fn config(setting: &Setting, tokens: &[Token]) -> Config {
         label: token.to_string().into(),
         fingerprint: Fingerprint::new(u64::from(token.0) + 1),
     };
-    let settings = Settings { failover, ..Settings::default() };
+    let profile = match setting.profile {
+        setting::Profile::Standard => Profile::Standard,
+        setting::Profile::Higress => Profile::Higress,
+    };
+    let settings = Settings { profile, failover, ..Settings::default() };
     Config::parse(tokens.iter().map(token).collect(), &settings)
         .expect("broken invariant: a world has tokens, and a cooldown or a health check")
 }
@@ -68,7 +74,9 @@ pub(super) fn names(events: &[Event]) -> String {
 /// An event in names; `None` if its token is not configured, which no good log says.
 pub(super) fn deed(pool: &Pool, event: &Event) -> Option<Deed> {
     Some(match *event {
-        Event::Configured(ref configured) => Deed::Configured(tokens_of(&configured.config)),
+        Event::Configured(ref configured) => {
+            Deed::Configured(tokens_of(&configured.config), configured.reset)
+        }
         Event::Failed { token, failures, .. } => Deed::Failed(named(pool, token)?, failures),
         Event::Removed { token, failures, .. } => Deed::Removed(named(pool, token)?, failures),
         Event::NoneAvailable => Deed::NoneAvailable,

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use super::store::Name;
 use super::{Store, Value};
-use crate::command::{Command, Token, is_failure, is_success};
+use crate::command::{Command, Token};
 use crate::key::Key;
+use crate::met::Occasion;
 use crate::protocol::{Fact, Making};
 use crate::setting::{BEGINNING, Setting};
 
@@ -71,8 +72,8 @@ impl Task {
     /// What `command` consists of; `None` if of nothing.
     pub(super) fn new(setting: &Setting, command: &Command, probes: &mut Vec<Token>) -> Option<Self> {
         let left: VecDeque<Op> = match command {
-            Command::Outcome(token, status) if is_failure(*status) => [Op::Failed(*token)].into(),
-            Command::Outcome(token, status) if is_success(*status) => [Op::Succeeded(*token)].into(),
+            Command::Outcome(token, status) if setting.fails(*status) => [Op::Failed(*token)].into(),
+            Command::Outcome(token, status) if setting.succeeds(*status) => [Op::Succeeded(*token)].into(),
             Command::Outcome(..) => return None,
             Command::Select => [Op::Draw].into(),
             Command::Tick if setting.cooldown > 0 => {
@@ -83,7 +84,7 @@ impl Task {
             Command::ProbeAnswered(token, status) => {
                 let place = probes.iter().position(|probed| probed == token)?;
                 probes.remove(place);
-                if !is_success(*status) {
+                if !setting.succeeds(*status) {
                     return None;
                 }
                 [Op::Probed(*token)].into()
@@ -129,7 +130,7 @@ impl Task {
         probes: &mut Vec<Token>,
         making: &mut Making<'_>,
     ) {
-        let now = setting.clock_of(worker, making.now);
+        let now = making.wall;
         let Some(op) = self.left.front().cloned() else { return };
         match op {
             Op::Change(name, edit) => return self.change(name, edit, now, store, making),
@@ -168,7 +169,7 @@ impl Task {
             Op::DrawFallback => {
                 let drawn = read(store, Name::Unavailable, making).list().first().copied();
                 making.say(|| drawn.map_or("draws nothing".into(), |token| format!("draws {token}")));
-                making.facts.extend([Fact::Drew(drawn), Fact::Fallback]);
+                making.facts.extend([Fact::Drew(drawn), Fact::Met(Occasion::Fallback)]);
             }
             Op::Due => {
                 let out = read(store, Name::Unavailable, making).list().to_vec();
@@ -329,7 +330,7 @@ fn written(
     if wrote {
         making.say(|| format!("writes {}: {words}", name.words()));
     } else {
-        making.facts.push(Fact::Conflict);
+        making.facts.push(Fact::Met(Occasion::Conflict));
         making.say(|| format!("writes {}: refused, it has changed", name.words()));
     }
     wrote
