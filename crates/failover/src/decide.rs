@@ -55,27 +55,25 @@ pub enum Command {
 
 impl Command {
     /// The same command for a log with another history than the one it was meant for: its token by
-    /// [`TokenId::carried_over`].
+    /// [`TokenId::carried_over`]. `None` if it has none there: what is told of it changes nothing.
     #[must_use]
-    pub fn carried_over(mut self, from: &Pool, to: &Pool) -> Self {
+    pub fn carried_over(mut self, from: &Pool, to: &Pool) -> Option<Self> {
         if let Self::Outcome { token, .. } | Self::ProbeAnswered { token, .. } = &mut self {
-            *token = token.carried_over(from, to);
+            *token = token.carried_over(from, to)?;
         }
-        self
+        Some(self)
     }
 }
 
 impl TokenId {
     /// The id that this token of `from` has in `to`, a pool of a log with another history, where this id may name another
-    /// token. An id that names nothing there stays: the token was dropped, and what is told of it changes nothing. O(n).
+    /// token or none. `None` if the token is missing in either. O(n), and O(1) if the id stays.
     #[must_use]
-    pub fn carried_over(self, from: &Pool, to: &Pool) -> Self {
-        let Some(named) = from.token(self) else { return self };
+    pub fn carried_over(self, from: &Pool, to: &Pool) -> Option<Self> {
+        let named = from.token(self)?.fingerprint;
         match to.token(self) {
-            Some(here) if here.fingerprint != named.fingerprint => {
-                to.find_fingerprint(named.fingerprint).unwrap_or(self)
-            }
-            _ => self,
+            Some(here) if here.fingerprint == named => Some(self),
+            _ => to.find_fingerprint(named),
         }
     }
 }

@@ -61,7 +61,8 @@ struct InFlight {
 #[derive(Clone, Debug)]
 enum Sent {
     Append(Append),
-    Founding(Founding),
+    /// And the append that was in flight before, of the same commands.
+    Founding(Founding, Option<Append>),
 }
 
 /// What came of a command whose append was refused.
@@ -201,8 +202,14 @@ impl Worker {
             panic!("broken invariant: an append that is not in flight was refused");
         };
         let heard = self.hear(newer);
-        match sent {
-            Sent::Append(append) if self.fold.proposal_of(self.id) >= append.proposal => {
+        let (append, founding) = match sent {
+            Sent::Append(append) => (Some(append), false),
+            // The append before may have been accepted by the log that is gone, and be in the one that is followed now.
+            Sent::Founding(_, before) => (before, true),
+        };
+        let last = self.fold.proposal_of(self.id);
+        match append {
+            Some(append) if last == append.proposal => {
                 self.settled.add(append.proposal, commands);
                 let own = newer
                     .entries
@@ -210,14 +217,14 @@ impl Worker {
                     .find(|entry| entry.by == self.id && entry.proposal == append.proposal);
                 Refused::WasAccepted(own.cloned().unwrap_or_else(|| append.into_entry()))
             }
-            Sent::Append(_) if heard.is_none() => {
-                self.decide(commands).map_or(Refused::NothingLeft, Refused::Again)
-            }
-            Sent::Append(_) | Sent::Founding(_) => {
-                let heard = heard.unwrap_or_else(|| self.fold.clone());
-                self.lose(commands, &heard);
-                Refused::NothingLeft
-            }
+            _ => match heard {
+                None if !founding => self.decide(commands).map_or(Refused::NothingLeft, Refused::Again),
+                heard => {
+                    let heard = heard.unwrap_or_else(|| self.fold.clone());
+                    self.lose(commands, &heard);
+                    Refused::NothingLeft
+                }
+            },
         }
     }
 
@@ -242,11 +249,15 @@ impl Worker {
     /// The answer comes by [`Worker::founded`], or by [`Worker::refused`] if another worker was first.
     pub fn found_anew(&mut self, uptime: Duration, over: Head) -> Founding {
         self.clock.observe(uptime);
-        let commands = self.withdraw();
+        let (commands, before) = match self.in_flight.take() {
+            None => (Vec::new(), None),
+            Some(InFlight { commands, sent: Sent::Append(append) }) => (commands, Some(append)),
+            Some(InFlight { commands, sent: Sent::Founding(_, before) }) => (commands, before),
+        };
         self.proposals += 1;
         let fold = self.fold.founded_anew(self.clock.reading(), self.id, self.proposals);
         let founding = Founding { over, fold: Arc::new(fold) };
-        self.in_flight = Some(InFlight { commands, sent: Sent::Founding(founding.clone()) });
+        self.in_flight = Some(InFlight { commands, sent: Sent::Founding(founding.clone(), before) });
         founding
     }
 
@@ -255,7 +266,7 @@ impl Worker {
     /// # Panics
     /// If no such proposal is in flight.
     pub fn founded(&mut self) {
-        let Some(InFlight { commands, sent: Sent::Founding(founding) }) = self.in_flight.take() else {
+        let Some(InFlight { commands, sent: Sent::Founding(founding, _) }) = self.in_flight.take() else {
             panic!("broken invariant: a log was founded anew without a proposal");
         };
         self.fold = Arc::unwrap_or_clone(founding.fold);
@@ -280,7 +291,9 @@ impl Worker {
         let at = self.clock.reading();
         let ahead = self.ahead.get_or_insert_with(|| {
             let mut pool = self.fold.pool().clone();
-            if let Some(InFlight { sent: Sent::Append(append), .. }) = &self.in_flight {
+            if let Some(InFlight { sent: Sent::Append(append) | Sent::Founding(_, Some(append)), .. }) =
+                &self.in_flight
+            {
                 pool.apply(&append.clone().into_entry());
             }
             Box::new(pool)
@@ -409,7 +422,7 @@ impl Worker {
     /// These commands, of a time when `heard` was what this worker had heard, are to be proposed again.
     fn lose(&mut self, commands: Vec<Command>, heard: &Fold) {
         let (from, to) = (heard.pool(), self.fold.pool());
-        self.lost.extend(commands.into_iter().map(|command| command.carried_over(from, to)));
+        self.lost.extend(commands.into_iter().filter_map(|command| command.carried_over(from, to)));
     }
 
     fn follow(&mut self, entry: &Entry) {

@@ -161,16 +161,23 @@ impl Held {
     }
 
     /// What is to be done with a proposal to found the log anew: it is next if what is left of the log is what it says.
-    pub(crate) fn judge_founding(&self, founding: &Founding) -> Judged {
+    ///
+    /// # Errors
+    /// If the log is behind what it says: it was wiped or cut once more.
+    pub(crate) fn judge_founding(&self, founding: &Founding) -> Result<Judged, StoreError> {
         let Founding { over, fold } = founding;
-        if self.head() == *over {
-            return Judged::Next;
+        let head = self.head();
+        if head == *over {
+            return Ok(Judged::Next);
         }
-        match self.newer(fold.head()) {
+        if head.version < over.version {
+            return Err(StoreError::Behind { expected: *over, found: head });
+        }
+        Ok(match self.newer(fold.head()) {
             Ok(Newer { start: Start::Here, .. }) => Judged::Known,
             // Also a log that is not as far, for another worker founded it anew that had heard less.
             _ => Judged::Stale(self.whole()),
-        }
+        })
     }
 }
 

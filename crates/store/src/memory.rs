@@ -69,7 +69,7 @@ impl Store for MemoryStore {
 
     async fn found(&self, founding: &Founding) -> Result<Appended, StoreError> {
         self.settle(
-            |held| Ok(held.judge_founding(founding)),
+            |held| held.judge_founding(founding),
             |held| {
                 *held = Held::from(Some((*founding.fold).clone()));
                 Ok(())

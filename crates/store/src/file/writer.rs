@@ -93,7 +93,7 @@ impl<D: Disk> Writer<D> {
     }
 
     fn found(&mut self, founding: Founding) -> Result<Appended, StoreError> {
-        let judged = self.shared.known.lock().judge_founding(&founding);
+        let judged = self.shared.known.lock().judge_founding(&founding)?;
         match judged {
             Judged::Known => return Ok(Appended::Accepted),
             Judged::Stale(newer) => return Ok(Appended::Refused(newer)),
