@@ -12,6 +12,9 @@ use crate::time::Instant;
 /// only a worker that slept through the appends of so many others could be mistaken.
 pub const WORKERS_REMEMBERED: usize = 1024;
 
+/// A log that is founded anew begins so many versions after what its founder had heard.
+const FOUNDED_AHEAD: u64 = 1 << 20;
+
 /// All that a log comes to: what a worker holds of it, and what a snapshot says in place of the appends before it.
 ///
 /// Two folds of one log up to one version are equal, however they came about.
@@ -75,11 +78,12 @@ impl Fold {
         Ok(())
     }
 
-    /// The same state as the beginning of another log, one version on. Whatever was the version after this one in a log
-    /// that is gone, it had another name.
+    /// The same state as the beginning of another log, so many versions on (`FOUNDED_AHEAD`) that no worker has heard as
+    /// many of the log that is gone: a worker that had heard more than this fold follows the new log, and does not take it
+    /// for one that was cut.
     pub(crate) fn founded_anew(&self, at: Instant, by: WorkerId, proposal: u64) -> Self {
         let mut fold = self.clone();
-        let version = fold.pool.version().next();
+        let version = Version::new(fold.pool.version().appends() + FOUNDED_AHEAD);
         fold.pool.move_on(version, at);
         fold.remember(version, by, proposal);
         fold

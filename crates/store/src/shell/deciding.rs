@@ -316,6 +316,8 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
         self.standing.reach = Reach::Away { since: uptime, why };
         self.standing.outages += 1;
         self.was_alone = true;
+        // First what came due: also for this the worker takes what is in flight to be accepted.
+        self.worker.decide_alone(uptime, &Command::Tick);
         for waiting in self.backlog.waiting() {
             if let Some(command) = waiting.for_pool(self.worker.serving()) {
                 self.worker.decide_alone(uptime, &command);

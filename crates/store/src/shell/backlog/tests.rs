@@ -116,7 +116,7 @@ proptest! {
                 Step::Tick => {
                     backlog.push(Waiting { command: Command::Tick, fingerprint: None }, config.policy());
                 }
-                Step::Mark if marks.len() < MARKED as usize => {
+                Step::Mark if (marks.len() as u64) < MARKED => {
                     let marked = TOKENS + 1 + marks.len() as u64;
                     let waiting = outcome(all.0.pool(), marked, 503, Attempt::First);
                     all.perform(waiting.command.clone());
