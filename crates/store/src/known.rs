@@ -1,7 +1,7 @@
 //! What a process holds of a log: its newest appends, the folds before and after them, and who waits for more.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use firedrill_failover::{
     Append, Contradiction, Entry, Event, Fold, Founding, Head, Newer, Start, Version, wire,
@@ -9,6 +9,7 @@ use firedrill_failover::{
 use tokio::sync::watch;
 
 use crate::store::StoreError;
+use crate::sync::{Mutex, MutexGuard};
 
 /// So many of the newest appends are held. A reader that is further behind is given a snapshot instead.
 pub const KEPT: usize = 10_000;

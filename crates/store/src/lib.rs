@@ -41,6 +41,7 @@ mod known;
 mod memory;
 mod shell;
 mod store;
+mod sync;
 
 pub use file::{FileStore, Fsync, Opened};
 pub use known::KEPT;

@@ -8,16 +8,17 @@
 //! other workers have appended that is on its way here. `docs/performance.md` says how long that takes.
 //!
 //! **When the store is away** the worker decides alone: a token that fails is taken out here, and returns after its cooldown
-//! here. What changed anything is kept, in bounded memory ([`Backlog`]), and decided again on the newest state when the
+//! here. What changed anything is kept, in bounded memory, and decided again on the newest state when the
 //! store is back. [`Shell::standing`] says so. **When its log was wiped or cut**, it is founded anew from this worker's fold,
 //! or from that of another worker that was first.
 
 mod backlog;
+mod deciding;
 mod driver;
 mod standing;
+mod summed;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use firedrill_failover::{Attempt, Command, Fingerprint, Pool, Random, Selection, Status, TokenId, Worker};
@@ -38,7 +39,6 @@ pub struct Shell {
 struct Shared {
     published: ArcSwap<Published>,
     standing: watch::Sender<Standing>,
-    reported: AtomicU64,
 }
 
 /// A pool to select from.
@@ -95,7 +95,6 @@ impl Shell {
         let shared = Arc::new(Shared {
             published: ArcSwap::from_pointee(Published { pool: worker.pool().clone(), era: 0 }),
             standing: watch::Sender::new(Standing::new()),
-            reported: AtomicU64::new(0),
         });
         let driver = Driver::new(Arc::clone(&shared), items, store, worker, uptime, observer);
         (Self { shared, queue }, driver)
@@ -118,7 +117,6 @@ impl Shell {
 
     /// The request that used `drawn` was answered `status`. Never waits.
     pub fn report(&self, drawn: Drawn, status: Status, attempt: Attempt) {
-        self.shared.reported.fetch_add(1, Ordering::Relaxed);
         self.send(Item::Outcome { drawn, status, attempt });
     }
 
@@ -127,7 +125,8 @@ impl Shell {
         self.send(Item::Command(Box::new(command)));
     }
 
-    /// Waits until all that was reported and performed before is settled: in the log, or nothing to append. While the store
+    /// Waits until all that was reported and performed before is settled: in the log, nothing to append, or given
+    /// up ([`Standing::given_up`]). While the store
     /// is away nothing is. An error if the driver has ended before.
     ///
     /// # Errors
@@ -172,15 +171,11 @@ impl Published {
         Drawn { selection, fingerprint, era: self.era }
     }
 
+    /// The id that what was drawn has here.
     fn id_of(&self, drawn: &Drawn) -> Option<TokenId> {
-        id_of(&self.pool, self.era, drawn)
+        if drawn.era == self.era {
+            return Some(drawn.selection.token);
+        }
+        self.pool.find_fingerprint(drawn.fingerprint)
     }
-}
-
-/// The id that what was drawn has in `pool`, which is of `era`.
-fn id_of(pool: &Pool, era: u64, drawn: &Drawn) -> Option<TokenId> {
-    if drawn.era == era {
-        return Some(drawn.selection.token);
-    }
-    pool.find_fingerprint(drawn.fingerprint)
 }

@@ -93,6 +93,13 @@ pub enum StoreError {
         /// Of any line, in bytes.
         most: usize,
     },
+    /// The store cannot be reached. Remedy: as it says; nothing that was accepted is lost, and sending the append again tells
+    /// whether it is in the log.
+    #[error("the store cannot be reached: {why}")]
+    Away {
+        /// What was said, or not said.
+        why: String,
+    },
     /// The file of the log is damaged. Remedy: have it from a copy, or cut it before the line that is named and go on
     /// without the rest.
     #[error(transparent)]

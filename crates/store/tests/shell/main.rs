@@ -1,10 +1,17 @@
 //! The shell round a worker: what is reported is counted exactly, whatever becomes of the store meanwhile.
 
+mod away;
 #[path = "../store/block_on.rs"]
 mod block_on;
+mod ending;
+mod faulty;
+mod hearing;
+mod joining;
+mod wiped;
 #[path = "../store/workers.rs"]
 #[expect(dead_code, reason = "shared with the tests of stores")]
 mod workers;
+mod world;
 
 use std::sync::Arc;
 
