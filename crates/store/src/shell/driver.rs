@@ -28,7 +28,8 @@ const MOST_PATIENCE: time::Duration = time::Duration::from_secs(64);
 /// log, and each append is told once.
 pub trait Observer: Send {
     /// This worker appended it. Whoever performs what a worker decides sends a probe now for every
-    /// [`firedrill_failover::Event::ProbeSent`] in it.
+    /// [`firedrill_failover::Event::ProbeSent`] in it. Of an append whose reply was lost together with its log this may not be
+    /// told: what it says is in the fold all the same.
     fn accepted(&mut self, entry: &Entry);
 
     /// Others appended it. Where it does not start at what was heard before, it is in place of that.
