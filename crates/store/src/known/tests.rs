@@ -138,7 +138,7 @@ fn a_log_is_founded_over_what_the_proposal_says_and_over_nothing_else() {
         matches!(cut(0).judge_founding(&founding), Err(StoreError::Behind { found: Head::EMPTY, .. })),
         "an empty log has nothing to go on with"
     );
-    let mut held = Held::from(Some((*founding.fold).clone()));
+    let held = Held::from(Some((*founding.fold).clone()));
     assert!(matches!(held.judge_founding(&founding), Ok(Judged::Known)));
     let whole = Whole { start: Some((*founding.fold).clone()), log: Vec::new() };
     for entry in &log {
