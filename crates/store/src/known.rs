@@ -115,16 +115,28 @@ impl Held {
         if after.version > head.version {
             return Err(StoreError::Behind { expected: after, found: head });
         }
-        let before = self.before.as_ref().map_or(Head::EMPTY, Fold::head);
-        let place = after.version.appends().checked_sub(before.version.appends());
-        let place = place.and_then(|place| usize::try_from(place).ok()).filter(|place| {
-            let last = place.checked_sub(1).and_then(|last| self.entries.get(last));
-            last.map_or(before, Entry::head) == after
-        });
-        Ok(match place {
+        Ok(match self.place(after) {
             Some(place) => Newer::here(self.entries.range(place..).cloned().collect()),
             None => self.whole(),
         })
+    }
+
+    /// Of the entries, the first after `head`; `None` if that is no part of what is held.
+    fn place(&self, head: Head) -> Option<usize> {
+        let before = self.before.as_ref().map_or(Head::EMPTY, Fold::head);
+        let place = head.version.appends().checked_sub(before.version.appends())?;
+        let place = usize::try_from(place).ok()?;
+        let last = match place.checked_sub(1) {
+            None => before,
+            Some(last) => self.entries.get(last)?.head(),
+        };
+        (last == head).then_some(place)
+    }
+
+    /// Whether `head` is a part of what is held.
+    #[cfg(feature = "redis")]
+    pub(crate) fn has(&self, head: Head) -> bool {
+        self.place(head).is_some()
     }
 
     /// The log for one who has heard nothing that is of use.

@@ -1,7 +1,9 @@
-//! Where the log of a pool is kept: in memory, for the threads of one process, or in a file, for one that comes back.
+//! Where the log of a pool is kept: in memory, for the threads of one process, in a file, for one that comes back, or on a
+//! Redis or Valkey server, for many.
 //!
-//! [`Store`] is the one trait for both, and says what each promises. A store needs no particular async runtime: what it
-//! waits with is `tokio::sync` alone, which any executor can drive, and a file is written by a thread of its own.
+//! [`Store`] is the one trait for all, and says what each promises. A store needs no particular async runtime: what it
+//! waits with is `tokio::sync` alone, which any executor can drive, and a file is written by a thread of its own. Only the
+//! tasks that talk to a server need a tokio runtime; the feature `redis`, which is on unless it is switched off, has them.
 //!
 //! The shell round a worker is a loop: send what it proposes until it is settled.
 //!
@@ -39,10 +41,14 @@
 mod file;
 mod known;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod shell;
 mod store;
 mod sync;
 
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisOptions, RedisStore};
 pub use file::{FileStore, Fsync, Opened};
 pub use known::KEPT;
 pub use memory::MemoryStore;

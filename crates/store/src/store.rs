@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use firedrill_failover::{Append, Appended, Contradiction, Fold, Founding, Head, Newer, Version};
 use firedrill_yaml::Damage;
@@ -93,10 +94,10 @@ pub enum StoreError {
         /// Of any line, in bytes.
         most: usize,
     },
-    /// The store cannot be reached. Remedy: as it says; nothing that was accepted is lost, and sending the append again tells
+    /// The store does not answer. Remedy: as it says; nothing that was accepted is lost, and sending the append again tells
     /// whether it is in the log.
-    #[error("the store cannot be reached: {why}")]
-    Away {
+    #[error("the store does not answer: {why}")]
+    Unanswered {
         /// What was said, or not said.
         why: String,
     },
@@ -109,6 +110,46 @@ pub enum StoreError {
     Locked {
         /// Which file.
         file: String,
+    },
+    /// The URL or an option of a log on a server is of no use. Remedy: as it says.
+    #[error("cannot use these settings: {why}")]
+    Settings {
+        /// Why not, without the URL: it may hold a password.
+        why: String,
+    },
+    /// The server of the log cannot be reached, or cannot serve for now. It is tried again and again. Remedy: send the
+    /// append again later: only the log knows whether it is in it.
+    #[error("the log's server `{server}` has been away for {} ms: {why}", lasting.as_millis())]
+    Away {
+        /// Where it should be.
+        server: String,
+        /// What the last attempt met.
+        why: String,
+        /// For how long.
+        lasting: Duration,
+    },
+    /// The server of the log refuses, and will until somebody does something. It is tried again every few seconds.
+    #[error("the log's server `{server}` refuses: {why} ({remedy})")]
+    Denied {
+        /// Which server.
+        server: String,
+        /// What it said.
+        why: String,
+        /// What helps.
+        remedy: &'static str,
+    },
+    /// What a server keeps under the log's keys is not what was written there. Remedy: delete both keys; a worker founds
+    /// the log anew from what it has heard.
+    #[error("the log `{key}` of the server `{server}` is damaged at {place}: {why}")]
+    Unreadable {
+        /// Which server.
+        server: String,
+        /// Which of its keys.
+        key: String,
+        /// Which version, or which entry.
+        place: String,
+        /// What is wrong there.
+        why: String,
     },
     /// The file could not be opened. Remedy: as the operating system says.
     #[error("cannot {doing} `{file}`: {why}")]

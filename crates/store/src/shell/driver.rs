@@ -257,7 +257,7 @@ async fn ask<T, U: Fn() -> Duration + Send, O: Observer>(
         // Nobody waits for the answer of a store that is away.
         let nobody = queue.is_over();
         if nobody && core.is_alone() {
-            return Err(StoreError::Away { why: "it was not waited for".to_owned() });
+            return Err(StoreError::Unanswered { why: "it was not waited for".to_owned() });
         }
         tokio::select! {
             biased;
@@ -268,7 +268,7 @@ async fn ask<T, U: Fn() -> Duration + Send, O: Observer>(
             () = &mut lapse => {
                 let why = format!("it has not answered for {} s", patience.as_secs());
                 *patience = (*patience * 2).min(MOST_PATIENCE);
-                return Err(StoreError::Away { why });
+                return Err(StoreError::Unanswered { why });
             }
             () = queue.take_in(core), if !nobody => {}
         }

@@ -93,7 +93,7 @@ impl Faulty {
 
     /// What happens before a call gets to the log.
     async fn pass(&self) -> Result<(), StoreError> {
-        let away = || Err(StoreError::Away { why: "connection refused".to_owned() });
+        let away = || Err(StoreError::Unanswered { why: "connection refused".to_owned() });
         match self.way() {
             Way::Away => away(),
             Way::AwayAfter(time) => {
@@ -138,7 +138,7 @@ impl Faulty {
     /// What happens to the reply.
     async fn reply(&self, answer: Appended) -> Result<Appended, StoreError> {
         match self.way() {
-            Way::LosesReplies => Err(StoreError::Away { why: "connection reset".to_owned() }),
+            Way::LosesReplies => Err(StoreError::Unanswered { why: "connection reset".to_owned() }),
             Way::LosesRepliesSilently => pending().await,
             _ => Ok(answer),
         }

@@ -229,7 +229,7 @@ fn founded_anew_once<S: Store>(store: &S) -> Result<(), Broken> {
     Ok(())
 }
 
-const UPTIME: firedrill_failover::Duration = firedrill_failover::Duration::ZERO;
+pub(crate) const UPTIME: firedrill_failover::Duration = firedrill_failover::Duration::ZERO;
 
 /// A reader that is further behind than what is held is given a snapshot, in which it finds what it had sent. Apart from
 /// the other checks, for it takes thousands of appends.
