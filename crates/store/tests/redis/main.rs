@@ -16,6 +16,7 @@ mod conformance;
 mod damage;
 mod login;
 mod opened;
+mod processes;
 mod promises;
 mod proxy;
 mod scripts;

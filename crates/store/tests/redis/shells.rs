@@ -19,12 +19,12 @@ fn shell(server: &Server, id: u64) -> Shell {
     shell
 }
 
-fn settled(shell: &Shell) {
+pub(crate) fn settled(shell: &Shell) {
     let in_time = async { tokio::time::timeout(Duration::from_mins(1), shell.settled()).await };
     RUNTIME.block_on(in_time).expect("it is never settled").expect("the driver is there");
 }
 
-fn uptime() -> firedrill_failover::Duration {
+pub(crate) fn uptime() -> firedrill_failover::Duration {
     #[expect(clippy::disallowed_methods, reason = "a real server takes real time")]
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     firedrill_failover::Duration::from_millis(u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX))
