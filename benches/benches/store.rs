@@ -17,14 +17,15 @@ use firedrill_failover::{
     Appended, Attempt, Command, Config, Duration, Fingerprint, Head, Instant, Random, Refused, Worker,
     WorkerId,
 };
-use firedrill_store::{Drawn, FileStore, Fsync, MemoryStore, Quiet, Shell, Store};
+use firedrill_store::{Drawn, FileStore, Fsync, MemoryStore, Quiet, RedisOptions, RedisStore, Shell, Store};
 
 const HELP: &str = "\
 What a store and the shell round a worker cost.
 
     cargo bench -p firedrill-benches --bench store [-- FILTER]
 
-append       one failure, until it is accepted: alone, and with 2, 8 and 32 workers, each a thread
+append       one failure, until it is accepted: alone, and with 2, 8 and 32 workers, each a thread; on a Redis server
+             too if FIREDRILL_REDIS_URL names one that may be written to
 catch-up     what is newer by 1, 100 and 10,000 appends, read and folded
 select       Shell::select, at rest and while another thread publishes
 report       Shell::report, which queues
@@ -121,7 +122,18 @@ fn failure(worker: &Worker) -> Command {
     Command::Outcome { token, status: UNAVAILABLE, attempt: Attempt::First }
 }
 
+/// A log of its own on the server that is named, if one is.
+fn on_a_server(runtime: &tokio::runtime::Runtime, log: u64) -> Option<RedisStore> {
+    let url = std::env::var("FIREDRILL_REDIS_URL").ok()?;
+    let mut options = RedisOptions::default();
+    options.prefix = format!("firedrill-bench-{}", std::process::id());
+    Some(runtime.block_on(RedisStore::open(&url, Fingerprint::new(log), options)).expect("a server"))
+}
+
 fn appends(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let mut logs = 0;
     let folder = tempfile::tempdir().expect("a folder");
     let mut files = 0;
     let mut group = criterion.benchmark_group("append");
@@ -131,6 +143,15 @@ fn appends(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("memory", workers), |bencher| {
             bencher.iter_custom(|appends| contention(&memory(), workers, appends));
         });
+        if std::env::var_os("FIREDRILL_REDIS_URL").is_some() {
+            group.bench_function(BenchmarkId::new("redis", workers), |bencher| {
+                bencher.iter_custom(|appends| {
+                    logs += 1;
+                    let store = on_a_server(&runtime, logs).expect("it is named");
+                    contention(&store, workers, appends)
+                });
+            });
+        }
         group.bench_function(BenchmarkId::new("file, never synced", workers), |bencher| {
             bencher.iter_custom(|appends| {
                 files += 1;
