@@ -1,16 +1,17 @@
 //! The engine target: the engine alone, no sockets, virtual time. What a gateway's shell would do, in memory.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use firedrill_failover::{
     Answer, Attempt, Command, Config, Duration, Entry, Event, Failover, Instant, Log, MemoryLog, Pool,
     Random, Selection, Status, TokenId, Worker, WorkerId, wire,
 };
+use firedrill_provider::{Ask, Behaviour};
 
 use crate::check::fingerprint;
-use crate::scenario::{Action, Scenario, Upstream};
+use crate::scenario::{Action, Scenario};
 use crate::target::{Effect, History, Moment, PoolState, Refusal, Target};
-use crate::upstream::Playback;
 
 /// A log longer than this is a mistake in a scenario: it is held in memory, and a person is to read it.
 const MOST_APPENDS: u64 = 100_000;
@@ -32,7 +33,7 @@ pub struct EngineTarget {
     /// How often a tick falls due; `None` while failover is off.
     interval: Option<Duration>,
     answers_probes: bool,
-    provider: Provider,
+    provider: Behaviour,
     /// Probes that wait for a `probe` step, oldest first.
     waiting: VecDeque<Waiting>,
     /// The id that each label has, or had last.
@@ -62,21 +63,8 @@ struct Waiting {
     probe: u64,
 }
 
-/// The provider: its scripts, being played.
-#[derive(Debug)]
-struct Provider {
-    upstream: Upstream,
-    playing: BTreeMap<String, Playback>,
-}
-
-impl Provider {
-    fn answer(&mut self, label: &str, now: Instant) -> Status {
-        let upstream = &self.upstream;
-        let script = upstream.by_token.get(label).unwrap_or(&upstream.default);
-        let playing = self.playing.entry(label.to_owned()).or_insert_with(|| script.play(Instant::ZERO));
-        playing.answer(now)
-    }
-}
+/// What a request of a scenario costs, in LLM tokens: questions and answers are not part of the language.
+const LLM_TOKENS: u64 = 10;
 
 /// A request on its way through its attempts.
 struct Trip {
@@ -106,7 +94,7 @@ impl EngineTarget {
             ticks_fall_due: scenario.ticks_fall_due,
             interval: None,
             answers_probes: scenario.answers_probes,
-            provider: Provider { upstream: scenario.upstream.clone(), playing: BTreeMap::new() },
+            provider: Behaviour::new(Arc::clone(&scenario.upstream), seed),
             waiting: VecDeque::new(),
             ids: BTreeMap::new(),
             recorded: Pool::new(config),
@@ -156,8 +144,9 @@ impl EngineTarget {
         }
         if !self.answers_probes {
             while let Some(waiting) = self.waiting.pop_front() {
-                let status = self.provider.answer(&waiting.label, self.time);
-                self.answer_probe(&waiting, Answer::Status(status));
+                // An answer that does not come whole is none.
+                let status = self.call(&waiting.label).map_or(Answer::Timeout, Answer::Status);
+                self.answer_probe(&waiting, status);
             }
         }
     }
@@ -235,13 +224,25 @@ impl EngineTarget {
         })
     }
 
+    /// What the provider answers to a request with this token; `None` if no whole answer comes.
+    fn call(&mut self, label: &str) -> Option<Status> {
+        let plan = self.provider.call(self.time, Ask { token: label, llm_tokens: LLM_TOKENS });
+        // No time passes between a request and its answer.
+        self.provider.ended(plan.ticket);
+        plan.answer.fault.is_none().then_some(plan.answer.status)
+    }
+
     /// Sends the next attempt of a request. Gives what its answer is to be reported as, or nothing if there is no
     /// token left to try.
     fn attempt(&mut self, trip: &mut Trip) -> Result<Option<(Status, Command)>, Refusal> {
         let Some(Selection { token, fallback }) = self.draw(trip)? else { return Ok(None) };
         let pool = self.members[trip.member].worker.pool();
         let label = pool.token(token).map(|token| token.label.to_owned()).unwrap_or_default();
-        let status = self.provider.answer(&label, self.time);
+        let status = self.call(&label).ok_or_else(|| {
+            Refusal::CannotAsk(format!(
+                "what the provider does to {label} goes wrong below HTTP, and here are no sockets"
+            ))
+        })?;
         self.effect.draws.push((label, fallback));
         let attempt = if trip.tried.is_empty() { Attempt::First } else { Attempt::Retry };
         trip.tried.push(token);
