@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod behaviour;
+mod exchange;
 mod fault;
 mod latency;
 mod quota;
@@ -18,6 +19,7 @@ mod script;
 mod upstream;
 
 pub use behaviour::{Ask, Behaviour, Plan, Refusal, Ticket};
+pub use exchange::{Body, Incoming, Question, Reply};
 pub use fault::{After, Drip, Fault};
 pub use latency::Latency;
 pub use quota::{Meter, Owner, Quota, Standing, Unit, Window};
