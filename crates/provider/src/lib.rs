@@ -12,6 +12,7 @@
 mod behaviour;
 mod exchange;
 mod fault;
+mod fixed;
 mod latency;
 mod quota;
 mod scalar;
@@ -25,4 +26,4 @@ pub use latency::Latency;
 pub use quota::{Meter, Owner, Quota, Standing, Unit, Window};
 pub use scalar::{Share, Span, StatusCode};
 pub use script::{Answer, Playback, Script};
-pub use upstream::{Errors, Outage, Pace, Upstream, WORDS};
+pub use upstream::{Domain, Errors, Outage, Pace, Upstream, WORDS};

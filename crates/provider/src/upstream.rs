@@ -9,7 +9,7 @@ use firedrill_failover::{Duration, Status};
 use firedrill_yaml::{Place, Spanned, Whole, custom_at, quoted};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use crate::fault::Fault;
 use crate::latency::Latency;
@@ -27,8 +27,8 @@ pub struct Upstream {
     pub tokens: Vec<(Spanned<String>, Script)>,
     /// The script of all others.
     pub default: Script,
-    /// Which tokens share quotas: a name, and who is in it. No token is in two.
-    pub domains: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
+    /// Which tokens share quotas. No token is in two domains.
+    pub domains: Vec<Domain>,
     /// How much is granted.
     pub quotas: Vec<Quota>,
     /// How many requests may be answered at the same time, and whose the limit is.
@@ -42,6 +42,9 @@ pub struct Upstream {
     /// How a stream comes, after it has begun.
     pub pace: Pace,
 }
+
+/// A domain: its name, and the names of its tokens.
+pub type Domain = (Spanned<String>, Vec<Spanned<String>>);
 
 /// A time in which nothing works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,14 +155,7 @@ impl<'de> Visitor<'de> for UpstreamVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Upstream, A::Error> {
         let mut upstream = Upstream::default();
-        let mut seen: Vec<Spanned<String>> = Vec::new();
         while let Some(key) = map.next_key::<Spanned<String>>()? {
-            if let Some(first) = seen.iter().find(|known| known.value == key.value) {
-                let message = format!("{} is given twice", quoted(&key));
-                let hint = format!("it was given first in line {}", first.place.line);
-                map.next_value::<IgnoredAny>()?;
-                return Err(custom_at(key.place, message, hint));
-            }
             match key.as_str() {
                 "default" => upstream.default = map.next_value()?,
                 "domains" => upstream.domains = domains(map.next_value()?)?,
@@ -178,9 +174,8 @@ impl<'de> Visitor<'de> for UpstreamVisitor {
                 }
                 "latency" => upstream.latency = map.next_value()?,
                 "pace" => upstream.pace = map.next_value()?,
-                _ => upstream.tokens.push((key.clone(), map.next_value()?)),
+                _ => upstream.tokens.push((key, map.next_value()?)),
             }
-            seen.push(key);
         }
         Ok(upstream)
     }
@@ -188,7 +183,7 @@ impl<'de> Visitor<'de> for UpstreamVisitor {
 
 fn domains<E: Error>(
     written: firedrill_yaml::Entries<String, Vec<Spanned<String>>>,
-) -> Result<Vec<(Spanned<String>, Vec<Spanned<String>>)>, E> {
+) -> Result<Vec<Domain>, E> {
     let mut known: Vec<(String, String)> = Vec::new();
     let domains: Vec<_> = written.into_iter().collect();
     for (domain, tokens) in &domains {
