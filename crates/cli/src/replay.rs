@@ -19,7 +19,8 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use firedrill_failover::{Instant, Version};
-use firedrill_scenario::{PoolState, Replay, Replayed, Span, Until};
+use firedrill_provider::Span;
+use firedrill_scenario::{PoolState, Replay, Replayed, Until};
 use firedrill_yaml::{Damage, Problem, Source, presentable};
 use serde::ser::{SerializeSeq, SerializeStruct};
 use serde::{Serialize, Serializer};

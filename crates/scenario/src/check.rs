@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use firedrill_failover::{Attempt, Config, Duration, Fingerprint, Instant, Profile, Token};
+use firedrill_provider::{Upstream, WORDS};
 use firedrill_yaml::{Entries, Place, Problem, Source, Spanned, Whole, closest, looks_secret, quoted};
 use sha2::{Digest, Sha256};
 
 use crate::always::Invariant;
 use crate::provider::{self, ProviderBlock};
-use crate::scenario::{Action, Expectation, Probes, Scenario, Step, StepKind, TokenList, Upstream};
+use crate::scenario::{Action, Expectation, Probes, Scenario, Step, StepKind, TokenList};
 use crate::written::{
     ActionFile, CountOrTokens, ExpectFile, OneOrMore, RequestFile, ScenarioFile, StepFile, TicksWord, Tokens,
 };
@@ -30,8 +31,6 @@ const MOST_LOOKS: u64 = 5_000_000;
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 /// More tokens than this are counted in a hint, not listed.
 const MOST_SHOWN: usize = 8;
-/// The key of `upstream` that stands for all tokens that are not named.
-const DEFAULT: &str = "default";
 
 impl Scenario {
     /// Reads a scenario.
@@ -197,7 +196,7 @@ impl Checker {
             ticks_fall_due: file.ticks != Some(TicksWord::Manual),
             answers_probes,
             config: config?,
-            upstream,
+            upstream: upstream.into(),
             steps,
             ignored: file.provider.ignored.clone(),
             warnings: Vec::new(),
@@ -257,14 +256,18 @@ impl Checker {
         }
     }
 
-    fn upstream(&mut self, entries: &Entries<String, crate::upstream::Script>) -> Upstream {
-        let mut upstream = Upstream::default();
-        for (name, script) in entries {
-            if name.as_str() == DEFAULT {
-                upstream.default = script.clone();
-            } else if let Some(label) = self.token(name) {
-                upstream.by_token.insert(label, script.clone());
-            }
+    /// The block with labels in place of the names of tokens.
+    fn upstream(&mut self, written: &Upstream) -> Upstream {
+        for name in
+            self.labels.keys().filter(|name| WORDS.contains(&name.as_str())).cloned().collect::<Vec<_>>()
+        {
+            let message = format!("the token {} has the name of a key of `upstream`", quoted(&name));
+            self.error(Problem::new(message).hint("call it something else"));
+        }
+        let mut upstream = written.clone();
+        upstream.tokens.retain_mut(|(name, _)| self.label(name));
+        for (_, tokens) in &mut upstream.domains {
+            tokens.retain_mut(|name| self.label(name));
         }
         upstream
     }
@@ -438,6 +441,14 @@ impl Checker {
         };
         self.error(Problem::new(format!("unknown token {}", quoted(name))).at(name.place).hint(hint));
         None
+    }
+
+    /// Puts the label in place of the name of a token; false if there is no such token.
+    fn label(&mut self, name: &mut Spanned<String>) -> bool {
+        let label = self.token(name);
+        let known = label.is_some();
+        name.value = label.unwrap_or_default();
+        known
     }
 
     /// `removed sk-a` and the like: the name of an event and, if it is about one, a token.

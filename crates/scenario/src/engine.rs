@@ -93,7 +93,7 @@ impl EngineTarget {
             ticks_fall_due: scenario.ticks_fall_due,
             interval: None,
             answers_probes: scenario.answers_probes,
-            provider: Provider::new(&scenario.upstream),
+            provider: Provider::new(&scenario.upstream, seed),
             waiting: VecDeque::new(),
             ids: BTreeMap::new(),
             recorded: Pool::new(config),
@@ -146,8 +146,10 @@ impl EngineTarget {
         }
         if !self.answers_probes {
             while let Some(waiting) = self.waiting.pop_front() {
-                let status = self.provider.answer(&waiting.label, self.time);
-                self.answer_probe(&waiting, Answer::Status(status));
+                // An answer that does not come whole is none.
+                let status =
+                    self.provider.answer(&waiting.label, self.time).map_or(Answer::Timeout, Answer::Status);
+                self.answer_probe(&waiting, status);
             }
         }
     }

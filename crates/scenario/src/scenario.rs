@@ -2,12 +2,13 @@
 //! expected of it, and nothing of how it was written but the places.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use firedrill_failover::{Answer, Attempt, Config, Duration, Instant, Status};
+use firedrill_provider::Upstream;
 use firedrill_yaml::{Place, Problem, Source, Spanned};
 
 use crate::always::Invariant;
-use crate::upstream::Script;
 
 /// A rehearsal, ready to run.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ pub struct Scenario {
     /// The pool at the start.
     pub config: Config,
     /// What the provider will do.
-    pub upstream: Upstream,
+    pub upstream: Arc<Upstream>,
     /// What happens, in order.
     pub steps: Vec<Step>,
     /// Keys of the provider block that have nothing to do with failover.
@@ -39,15 +40,6 @@ pub struct Scenario {
     pub warnings: Vec<Problem>,
     /// Where it was read from.
     pub source: Source,
-}
-
-/// What the provider will do, by label.
-#[derive(Clone, Debug, Default)]
-pub struct Upstream {
-    /// For tokens that are named.
-    pub by_token: BTreeMap<String, Script>,
-    /// For all others.
-    pub default: Script,
 }
 
 /// A step.

@@ -1,33 +1,41 @@
 //! A request on its way through its attempts: what it draws, what the provider answers, whether it is retried.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use firedrill_failover::{
     Attempt, Command, Instant, Policy, Pool, Random, Retry, Selection, Status, TokenId,
 };
+use firedrill_provider::{Ask, Behaviour, Upstream};
 
-use crate::scenario::Upstream;
 use crate::target::Refusal;
-use crate::upstream::Playback;
 
-/// The provider: its scripts, being played.
+/// What a request of a scenario costs, in LLM tokens: questions and answers are not part of the language.
+const LLM_TOKENS: u64 = 10;
+
+/// The provider under a scenario.
 #[derive(Clone, Debug)]
 pub(crate) struct Provider {
-    upstream: Upstream,
-    playing: BTreeMap<String, Playback>,
+    behaviour: Behaviour,
+    shared: bool,
 }
 
 impl Provider {
-    pub(crate) fn new(upstream: &Upstream) -> Self {
-        Self { upstream: upstream.clone(), playing: BTreeMap::new() }
+    pub(crate) fn new(upstream: &Arc<Upstream>, seed: u64) -> Self {
+        let shared = !upstream.domains.is_empty();
+        Self { behaviour: Behaviour::new(Arc::clone(upstream), seed), shared }
     }
 
-    /// The answer to the next call of the token called `label`.
-    pub(crate) fn answer(&mut self, label: &str, now: Instant) -> Status {
-        let upstream = &self.upstream;
-        let script = upstream.by_token.get(label).unwrap_or(&upstream.default);
-        let playing = self.playing.entry(label.to_owned()).or_insert_with(|| script.play(Instant::ZERO));
-        playing.answer(now)
+    /// Whether the calls of one token may change what is answered to another.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// The answer to the next call of the token called `label`; `None` if no whole answer comes.
+    pub(crate) fn answer(&mut self, label: &str, now: Instant) -> Option<Status> {
+        let plan = self.behaviour.call(now, Ask { token: label, llm_tokens: LLM_TOKENS });
+        // No time passes between a request and its answer.
+        self.behaviour.ended(plan.ticket);
+        plan.answer.fault.is_none().then_some(plan.answer.status)
     }
 }
 
@@ -59,7 +67,7 @@ impl Trip {
     /// Sends the next attempt, drawn from `pool`; `None` if there is no token left to try.
     ///
     /// # Errors
-    /// If the token that should be drawn cannot be.
+    /// If the token that should be drawn cannot be, or what goes wrong needs a socket.
     pub(crate) fn attempt(
         &mut self,
         pool: &Pool,
@@ -69,7 +77,11 @@ impl Trip {
     ) -> Result<Option<Attempted>, Refusal> {
         let Some(Selection { token, fallback }) = self.draw(pool, random)? else { return Ok(None) };
         let label = pool.token(token).map(|token| token.label.to_owned()).unwrap_or_default();
-        let status = provider.answer(&label, now);
+        let status = provider.answer(&label, now).ok_or_else(|| {
+            Refusal::CannotAsk(format!(
+                "what the provider does to {label} goes wrong below HTTP, and here are no sockets"
+            ))
+        })?;
         let attempt = if self.tried.is_empty() { Attempt::First } else { Attempt::Retry };
         self.tried.push(token);
         let command = Command::Outcome { token, status, attempt };

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use firedrill_failover as failover;
+use firedrill_provider::{Span, StatusCode, Upstream};
 use firedrill_yaml::{Entries, Spanned, Whole, closest, custom, quoted};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -14,8 +15,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::provider::ProviderBlock;
-use crate::scalar::{ProbeStatus, Span, StatusCode};
-use crate::upstream::Script;
+use crate::scalar::ProbeStatus;
 
 /// A rehearsal: a pool of tokens, what its provider will do, and what should come of it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -39,9 +39,9 @@ pub struct ScenarioFile {
     pub workers: Option<Spanned<Whole>>,
     /// Whether `advance` fires the ticks that fall due (`auto`, the default) or only `tick` steps do (`manual`).
     pub ticks: Option<TicksWord>,
-    /// What the provider answers, by token; `default` is for all others. Default: 200.
+    /// What the provider will do. Default: it answers 200.
     #[serde(default)]
-    pub upstream: Entries<String, Script>,
+    pub upstream: Upstream,
     /// What happens, in order.
     pub steps: Spanned<Vec<Spanned<StepFile>>>,
 }

@@ -28,7 +28,7 @@ pub(crate) struct AtOnce {
     pub(super) folds: Rc<Vec<Rc<Fold>>>,
     pub(super) actors: Vec<Rc<Actor>>,
     /// The provider, and the calls to it since the beginning.
-    provider: Rc<Provider>,
+    pub(super) provider: Rc<Provider>,
     pub(super) calls: Rc<Vec<String>>,
     /// The events that were appended and the probes that were sent, if anybody asks.
     pub(super) told: Rc<Effect>,
@@ -168,7 +168,7 @@ impl AtOnce {
         self.fixed.version + self.appended.len() as u64
     }
 
-    fn answer(&mut self, label: &str) -> Status {
+    fn answer(&mut self, label: &str) -> Option<Status> {
         Rc::make_mut(&mut self.calls).push(label.to_owned());
         Rc::make_mut(&mut self.provider).answer(label, self.fixed.now)
     }
@@ -299,7 +299,7 @@ impl AtOnce {
             let Event::ProbeSent { token, probe } = *event else { continue };
             let label = self.actors[actor].worker.pool().token(token).map(|token| token.label.to_owned());
             let Some(label) = label else { continue };
-            let answer = Answer::Status(self.answer(&label));
+            let answer = self.answer(&label).map_or(Answer::Timeout, Answer::Status);
             let command = Command::ProbeAnswered { token, probe, answer };
             let next = Some(Next::Command(Rc::new(command)));
             let task = Task { item, next, trip: None, draws: Vec::new(), later: true };

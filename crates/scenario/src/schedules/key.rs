@@ -19,9 +19,12 @@ impl AtOnce {
         key.add_len(self.appended.len());
         key.add_key(self.folds[self.appended.len()].key);
         self.actors.iter().for_each(|actor| key.add_key(self.key_of(actor)));
-        // The provider plays a script for each token, and one moment is all the time that passes.
+        // One moment is all the time that passes. What the provider does to a token depends on that token's calls alone, but
+        // where tokens share quotas also on the order of all.
         let mut calls: Vec<&str> = self.calls.iter().map(String::as_str).collect();
-        calls.sort_unstable();
+        if !self.provider.is_shared() {
+            calls.sort_unstable();
+        }
         // Telling a key does not fail, here and elsewhere.
         let _ = write!(key, "{calls:?}");
         if self.fixed.tells {

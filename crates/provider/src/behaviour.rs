@@ -1,0 +1,292 @@
+//! The behaviour of a provider as a pure model: for a token, a time and a request, what to answer and when.
+//!
+//! A call is judged in this order: outages, requests at the same time, quotas, the token's script, failures by chance. The
+//! first that refuses answers, and what comes after it is not asked: a script does not move on by a call that a quota
+//! refused.
+//!
+//! **Architecture invariant:** no clock and no socket is here. What chance decides depends on the seed, the token, and the
+//! how-manieth call of that token it is, and on nothing else: calls of other tokens in between change nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use firedrill_failover::{Duration, Instant, Random, Status};
+
+use crate::fault::Fault;
+use crate::quota::{Meter, Owner, Standing, Unit};
+use crate::scalar::ALL;
+use crate::script::{Answer, Playback, WELL};
+use crate::upstream::Upstream;
+
+/// What is asked of the provider.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Ask<'a> {
+    /// With which token.
+    pub token: &'a str,
+    /// How many LLM tokens it costs: those of the question and those that the answer may have.
+    pub llm_tokens: u64,
+}
+
+/// What the provider does with a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What is answered.
+    pub answer: Answer,
+    /// Why it is refused, if it is.
+    pub refusal: Option<Refusal>,
+    /// From the request to the headers of the answer.
+    pub wait: Duration,
+    /// From the headers to the first event of a stream.
+    pub first: Duration,
+    /// What is left of each quota, in the order in which they are written.
+    pub quotas: Vec<Standing>,
+    /// To be given back by [`Behaviour::ended`] when the answer is over.
+    pub ticket: Ticket,
+}
+
+/// Who refused a call.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing works just now.
+    Outage,
+    /// Too many requests at the same time.
+    Concurrent,
+    /// A quota is used up.
+    Quota {
+        /// Of what.
+        unit: Unit,
+        /// In what time it is granted.
+        per: Duration,
+        /// How much is granted.
+        limit: u64,
+    },
+    /// The token's script.
+    Script,
+    /// Chance.
+    Chance,
+}
+
+/// A call that is being answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "a call that has not ended counts as one that is being answered"]
+pub struct Ticket {
+    token: Option<Arc<str>>,
+}
+
+/// A provider at work. `O(log tokens + quotas)` a call.
+#[derive(Clone, Debug)]
+pub struct Behaviour {
+    upstream: Arc<Upstream>,
+    seed: u64,
+    /// The domain of each token that has one.
+    domains: BTreeMap<Arc<str>, Arc<str>>,
+    tokens: BTreeMap<Arc<str>, TokenState>,
+    /// By the number of the quota, and whose it is.
+    meters: BTreeMap<(usize, Whose), Meter>,
+    /// How many are being answered.
+    answering: BTreeMap<Whose, u64>,
+}
+
+#[derive(Clone, Debug)]
+struct TokenState {
+    playback: Playback,
+    /// Its calls so far.
+    calls: u64,
+    /// What its draws derive from.
+    stream: u64,
+}
+
+/// Whose a quota is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Whose {
+    Token(Arc<str>),
+    Domain(Arc<str>),
+}
+
+const TOO_MANY: Status = Status::new(429).expect("429 is a status");
+
+impl Behaviour {
+    /// A provider that begins at [`Instant::ZERO`].
+    pub fn new(upstream: Arc<Upstream>, seed: u64) -> Self {
+        let members = upstream.domains.iter().flat_map(|(domain, tokens)| {
+            let domain: Arc<str> = domain.value.as_str().into();
+            tokens.iter().map(move |token| (token.value.as_str().into(), Arc::clone(&domain)))
+        });
+        let domains = members.collect();
+        Self {
+            upstream,
+            seed,
+            domains,
+            tokens: BTreeMap::new(),
+            meters: BTreeMap::new(),
+            answering: BTreeMap::new(),
+        }
+    }
+
+    /// What to do with a call at `now`, which is not before any call before.
+    pub fn call(&mut self, now: Instant, ask: Ask<'_>) -> Plan {
+        let token = self.known(ask.token);
+        let (answer, refusal, mut random) = self.judge(now, &token, ask.llm_tokens);
+        let latency = answer.latency.as_ref().unwrap_or(&self.upstream.latency);
+        let wait = latency.draw(&mut random);
+        let first = self.upstream.pace.first.draw(&mut random);
+        for owner in [Owner::Token, Owner::Domain] {
+            *self.answering.entry(self.whose(&token, owner)).or_default() += 1;
+        }
+        let quotas = self.standings(now, &token);
+        Plan { answer, refusal, wait, first, quotas, ticket: Ticket { token: Some(token) } }
+    }
+
+    /// The answer to a call is over, be it sent or broken off.
+    pub fn ended(&mut self, ticket: Ticket) {
+        let Some(token) = ticket.token else { return };
+        for owner in [Owner::Token, Owner::Domain] {
+            let whose = self.whose(&token, owner);
+            if let Some(answering) = self.answering.get_mut(&whose) {
+                *answering = answering.saturating_sub(1);
+                if *answering == 0 {
+                    self.answering.remove(&whose);
+                }
+            }
+        }
+    }
+
+    /// What is left at `now` of the quotas that `token` has a part in.
+    pub fn quotas(&mut self, now: Instant, token: &str) -> Vec<Standing> {
+        let token = self.known(token);
+        self.standings(now, &token)
+    }
+
+    /// Whether nobody listens at `now`.
+    pub fn is_refusing(&self, now: Instant) -> bool {
+        self.outage(now).is_some_and(|outage| outage.fault == Some(Fault::Refused))
+    }
+
+    /// The wait between the `nth` event of a stream, from 1, and the one before, for the call that `plan` was made for.
+    pub fn between(&self, plan: &Plan, nth: u64) -> Duration {
+        let state = plan.ticket.token.as_ref().and_then(|token| self.tokens.get(token));
+        let mut random =
+            state.map_or_else(|| Random::new(self.seed, 0), |state| state.random(self.seed, nth));
+        self.upstream.pace.between.draw(&mut random)
+    }
+
+    fn judge(
+        &mut self,
+        now: Instant,
+        token: &Arc<str>,
+        llm_tokens: u64,
+    ) -> (Answer, Option<Refusal>, Random) {
+        let seed = self.seed;
+        let state = self.state(token);
+        state.calls += 1;
+        let mut random = state.random(seed, 0);
+        // Drawn whatever happens, so that the chances of a later call are its own.
+        let chances: Vec<u32> = self.upstream.errors.iter().map(|_| random.below(ALL)).collect();
+        if let Some(outage) = self.outage(now) {
+            let answer = Answer { fault: outage.fault.clone(), ..Answer::plain(outage.status) };
+            return (answer, Some(Refusal::Outage), random);
+        }
+        let full = self.upstream.concurrent.iter().any(|(most, owner)| {
+            self.answering.get(&self.whose(token, *owner)).is_some_and(|answering| answering >= most)
+        });
+        if full {
+            return (Answer::plain(TOO_MANY), Some(Refusal::Concurrent), random);
+        }
+        if let Some((answer, refusal)) = self.use_quotas(now, token, llm_tokens) {
+            return (answer, Some(refusal), random);
+        }
+        let answer = self.state(token).playback.answer(now);
+        if answer.status != WELL || answer.fault.is_some() {
+            return (answer, Some(Refusal::Script), random);
+        }
+        let unlucky = self.upstream.errors.iter().zip(chances).find(|(errors, drawn)| *drawn < errors.rate.0);
+        if let Some((errors, _)) = unlucky {
+            let answer = Answer { fault: errors.fault.clone(), ..Answer::plain(errors.status) };
+            return (answer, Some(Refusal::Chance), random);
+        }
+        (answer, None, random)
+    }
+
+    /// Takes from every quota, or from none if one has not enough: then the refusal of the one that takes longest.
+    fn use_quotas(&mut self, now: Instant, token: &Arc<str>, llm_tokens: u64) -> Option<(Answer, Refusal)> {
+        let cost = |unit| match unit {
+            Unit::Requests => 1,
+            Unit::LlmTokens => llm_tokens,
+        };
+        let upstream = Arc::clone(&self.upstream);
+        let mut worst: Option<(Option<Duration>, usize)> = None;
+        for (number, quota) in upstream.quotas.iter().enumerate() {
+            let wait = self.meter(number, token).wait(now, cost(quota.unit));
+            // What is never to be had is later than any time.
+            let later = |wait: Option<Duration>| (wait.is_none(), wait);
+            if wait != Some(Duration::ZERO) && worst.is_none_or(|(longest, _)| later(wait) > later(longest)) {
+                worst = Some((wait, number));
+            }
+        }
+        if let Some((wait, number)) = worst {
+            let quota = &upstream.quotas[number];
+            let answer = Answer { retry_after: wait, ..Answer::plain(TOO_MANY) };
+            let refusal = Refusal::Quota { unit: quota.unit, per: quota.per, limit: quota.most };
+            return Some((answer, refusal));
+        }
+        for (number, quota) in upstream.quotas.iter().enumerate() {
+            self.meter(number, token).take(now, cost(quota.unit));
+        }
+        None
+    }
+
+    fn outage(&self, now: Instant) -> Option<&crate::upstream::Outage> {
+        self.upstream.outages.iter().find(|outage| {
+            let began = Instant::ZERO + outage.from;
+            now >= began && now.since(began) < outage.lasts
+        })
+    }
+
+    fn standings(&mut self, now: Instant, token: &Arc<str>) -> Vec<Standing> {
+        (0..self.upstream.quotas.len()).map(|number| self.meter(number, token).standing(now)).collect()
+    }
+
+    fn meter(&mut self, number: usize, token: &Arc<str>) -> &mut Meter {
+        let quota = self.upstream.quotas[number];
+        let whose = self.whose(token, quota.owner);
+        self.meters.entry((number, whose)).or_insert_with(|| Meter::new(quota, Instant::ZERO))
+    }
+
+    fn whose(&self, token: &Arc<str>, owner: Owner) -> Whose {
+        match (owner, self.domains.get(token)) {
+            (Owner::Domain, Some(domain)) => Whose::Domain(Arc::clone(domain)),
+            _ => Whose::Token(Arc::clone(token)),
+        }
+    }
+
+    /// The name as it is kept.
+    fn known(&self, token: &str) -> Arc<str> {
+        self.tokens.get_key_value(token).map_or_else(|| token.into(), |(known, _)| Arc::clone(known))
+    }
+
+    fn state(&mut self, token: &Arc<str>) -> &mut TokenState {
+        let upstream = &self.upstream;
+        self.tokens.entry(Arc::clone(token)).or_insert_with(|| {
+            let script = upstream.tokens.iter().find(|(name, _)| name.value == **token);
+            let script = script.map_or(&upstream.default, |(_, script)| script);
+            TokenState { playback: script.play(Instant::ZERO), calls: 0, stream: stream_of(token) }
+        })
+    }
+}
+
+impl TokenState {
+    /// The draws of the newest call: `part` 0 for the call, the others for its events.
+    fn random(&self, seed: u64, part: u64) -> Random {
+        // Far apart and odd, so that two calls, or two events, never share their draws.
+        let call = self.calls.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let part = part.wrapping_mul(0xd1b5_4a32_d192_ed03);
+        Random::new(seed.wrapping_add(call).wrapping_add(part), self.stream)
+    }
+}
+
+/// A number for a name: FNV-1a, 64 bits.
+fn stream_of(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

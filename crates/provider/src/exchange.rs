@@ -1,0 +1,77 @@
+//! A request and its answer as a dialect sees them: bytes and words, without a socket.
+
+use std::borrow::Cow;
+
+use firedrill_failover::Status;
+
+/// A request as it came in.
+#[derive(Copy, Clone, Debug)]
+pub struct Incoming<'a> {
+    /// `POST`.
+    pub method: &'a str,
+    /// The path, without the query; `/v1/chat/completions`.
+    pub path: &'a str,
+    /// The query, without its question mark; empty if there is none.
+    pub query: &'a str,
+    /// The headers, names in lower case.
+    pub headers: &'a [(String, String)],
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+impl Incoming<'_> {
+    /// The first header of this name, in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What a request asks for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The token that it was sent with: a secret.
+    pub token: String,
+    /// The model it is for.
+    pub model: String,
+    /// Whether the answer should come as a stream.
+    pub stream: bool,
+    /// Whether a stream should end with its usage, where that must be asked for.
+    pub usage: bool,
+    /// About how many LLM tokens the question has.
+    pub llm_tokens: u64,
+    /// How many LLM tokens the answer may have at most, if the request says.
+    pub most_llm_tokens: Option<u64>,
+}
+
+impl std::fmt::Debug for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { token: _, model, stream, usage, llm_tokens, most_llm_tokens } = self;
+        f.debug_struct("Question")
+            .field("model", model)
+            .field("stream", stream)
+            .field("usage", usage)
+            .field("llm_tokens", llm_tokens)
+            .field("most_llm_tokens", most_llm_tokens)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Its status.
+    pub status: Status,
+    /// Its headers, `content-type` among them, without those that frame the body.
+    pub headers: Vec<(Cow<'static, str>, String)>,
+    /// Its body.
+    pub body: Body,
+}
+
+/// The body of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// All at once.
+    Whole(Vec<u8>),
+    /// As a stream: each event in its framing, with whatever ends it.
+    Events(Vec<Vec<u8>>),
+}
