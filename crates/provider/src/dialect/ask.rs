@@ -8,9 +8,6 @@ use serde_json::Value;
 use super::json::Json;
 use crate::exchange::{Body, Incoming, Reply};
 
-/// What stands in a reply where a vendor shows a part of the token.
-pub(super) const MASK: &str = "********";
-
 /// Headers of a reply.
 pub(super) type Headers = Vec<(Cow<'static, str>, String)>;
 
@@ -85,4 +82,21 @@ pub(super) fn text_bytes(value: &Value) -> u64 {
         }
         _ => 0,
     }
+}
+
+/// The most LLM tokens that the answer may have, under the first of `keys` that has something. `Err` is the key whose value
+/// is no whole number of at least 1.
+pub(super) fn most(asked: &Value, keys: &[&'static str]) -> Result<Option<u64>, &'static str> {
+    let Some(key) = keys.iter().find(|key| !asked[**key].is_null()) else { return Ok(None) };
+    asked[*key].as_u64().filter(|most| *most > 0).map(Some).ok_or(*key)
+}
+
+/// An id in the form of a UUID.
+pub(super) fn uuid(serial: u64) -> String {
+    format!("00000000-0000-4000-{:04x}-{:012x}", serial >> 48, serial & 0xffff_ffff_ffff)
+}
+
+/// A name as a header can have it: letters, digits and signs of ASCII, and not too many.
+pub(super) fn safe(name: &str) -> String {
+    name.chars().filter(char::is_ascii_graphic).take(128).collect()
 }

@@ -9,6 +9,11 @@ pub(super) fn data(json: &Json) -> Vec<u8> {
     format!("data: {}\n\n", json.text()).into_bytes()
 }
 
+/// `data: …`, its lines ended as Google ends them.
+pub(super) fn data_crlf(json: &Json) -> Vec<u8> {
+    format!("data: {}\r\n\r\n", json.text()).into_bytes()
+}
+
 /// What ends a stream of OpenAI's.
 pub(super) fn done() -> Vec<u8> {
     b"data: [DONE]\n\n".to_vec()
@@ -17,4 +22,9 @@ pub(super) fn done() -> Vec<u8> {
 /// `event: …`, `data: …`.
 pub(super) fn named(event: &str, json: &Json) -> Vec<u8> {
     format!("event: {event}\ndata: {}\n\n", json.text()).into_bytes()
+}
+
+/// An event of DashScope's: a number, a name, the status in a comment, and `data:` without a space.
+pub(super) fn numbered(number: u64, event: &str, status: u16, json: &Json) -> Vec<u8> {
+    format!("id:{number}\nevent:{event}\n:HTTP_STATUS/{status}\ndata:{}\n\n", json.text()).into_bytes()
 }
