@@ -100,3 +100,39 @@ pub(super) fn uuid(serial: u64) -> String {
 pub(super) fn safe(name: &str) -> String {
     name.chars().filter(char::is_ascii_graphic).take(128).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_url_is_decoded_where_it_can_be() {
+        for (part, expect) in [
+            ("", ""),
+            ("a-b", "a-b"),
+            ("a%3Ab%2fc", "a:b/c"),
+            ("%", "%"),
+            ("%4", "%4"),
+            ("%zz", "%zz"),
+            ("%%41", "%A"),
+            ("%c3%a9", "\u{e9}"),
+            ("%ff", "\u{fffd}"),
+            ("\u{1f525}%20", "\u{1f525} "),
+        ] {
+            assert_eq!(decoded(part), expect, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_of_a_name_in_the_query_is_taken() {
+        assert_eq!(parameter("alt=sse&key=a+b%26c&key=d", "key").as_deref(), Some("a b&c"));
+        assert_eq!(parameter("monkey=1&key", "key"), None);
+        assert_eq!(parameter("", "key"), None);
+    }
+
+    #[test]
+    fn a_name_in_a_header_is_of_signs_that_a_header_can_have() {
+        assert_eq!(safe("Throttling.RateQuota"), "Throttling.RateQuota");
+        assert_eq!(safe("a b\r\nset-cookie: x\u{e9}"), "abset-cookie:x");
+    }
+}

@@ -116,3 +116,28 @@ pub(super) fn tightest(quotas: &[Standing], unit: Unit) -> Option<&Standing> {
     let quotas = quotas.iter().filter(|standing| standing.unit == unit);
     quotas.min_by_key(|standing| (standing.remaining, std::cmp::Reverse(standing.reset)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quota::Standing;
+
+    #[test]
+    fn headers_tell_of_the_quota_of_which_the_least_remains_and_then_of_the_one_that_is_back_last() {
+        let standing = |unit, remaining, seconds| Standing {
+            unit,
+            per: Duration::from_secs(60),
+            limit: 9,
+            remaining,
+            reset: Duration::from_secs(seconds),
+        };
+        let quotas = [
+            standing(Unit::LlmTokens, 0, 9),
+            standing(Unit::Requests, 2, 9),
+            standing(Unit::Requests, 1, 1),
+            standing(Unit::Requests, 1, 3),
+        ];
+        assert_eq!(tightest(&quotas, Unit::Requests), Some(&quotas[3]));
+        assert_eq!(tightest(&quotas[..1], Unit::Requests), None);
+    }
+}

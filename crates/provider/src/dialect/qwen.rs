@@ -55,6 +55,7 @@ const KNOWN: &[Known] = &[
         FREE,
     ),
     known("ModelNotFound", 404, "model_not_found", Some("ModelNotFound"), "The model does not exist."),
+    known("InvalidURL", 404, "invalid_url", Some("InvalidURL"), "Invalid URL provided in your request."),
     known("Throttling.RateQuota", 429, "limit_requests", Some("Throttling.RateQuota"), RATE),
     known("limit_requests", 429, "limit_requests", Some("Throttling.RateQuota"), RATE),
     known(
@@ -82,7 +83,7 @@ pub(super) fn read(incoming: &Incoming<'_>) -> Result<Question, Reply> {
     let form = match incoming.path {
         COMPATIBLE => Form::Chat,
         NATIVE => Form::Generation { message: false, increments: false },
-        _ => return Err(wrong(Form::Chat, 404, "ModelNotFound", "Invalid URL provided in your request.")),
+        _ => return Err(wrong(Form::Chat, 404, "InvalidURL", "Invalid URL provided in your request.")),
     };
     let wrong = |status, name, message: Cow<'static, str>| wrong(form, status, name, message);
     if incoming.method != "POST" {
