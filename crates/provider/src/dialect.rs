@@ -115,6 +115,21 @@ impl Dialect {
         }
     }
 
+    /// The errors that a script can call by name, and the status that each comes with; the first with a status is what that
+    /// status means by itself. Another name is told as the error's code, as it stands.
+    pub fn errors(self) -> impl Iterator<Item = (&'static str, u16)> {
+        let known = match self {
+            Self::OpenAi => openai::KNOWN,
+            Self::Anthropic => anthropic::KNOWN,
+            Self::Azure => azure::KNOWN,
+            Self::Gemini => gemini::KNOWN,
+            Self::Bedrock => bedrock::KNOWN,
+            Self::Qwen => qwen::KNOWN,
+            Self::DeepSeek => deepseek::KNOWN,
+        };
+        known.iter().map(|known| (known.name, known.status))
+    }
+
     /// What a request asks for. Any token is good here: the plan says which is not.
     ///
     /// # Errors
