@@ -33,6 +33,8 @@ pub struct Question {
     pub token: String,
     /// The model it is for.
     pub model: String,
+    /// The shape in which it is asked, and answered.
+    pub form: Form,
     /// Whether the answer should come as a stream.
     pub stream: bool,
     /// Whether a stream should end with its usage, where that must be asked for.
@@ -45,15 +47,41 @@ pub struct Question {
 
 impl std::fmt::Debug for Question {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { token: _, model, stream, usage, llm_tokens, most_llm_tokens } = self;
+        let Self { token: _, model, form, stream, usage, llm_tokens, most_llm_tokens } = self;
         f.debug_struct("Question")
             .field("model", model)
+            .field("form", form)
             .field("stream", stream)
             .field("usage", usage)
             .field("llm_tokens", llm_tokens)
             .field("most_llm_tokens", most_llm_tokens)
             .finish_non_exhaustive()
     }
+}
+
+/// The shapes of a question and its answer that the dialects have between them.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// OpenAI's chat completions, which many others speak as well.
+    Chat,
+    /// Anthropic's messages.
+    Messages,
+    /// Gemini's `generateContent`.
+    Generate {
+        /// Whether a stream is one JSON array instead of events.
+        array: bool,
+    },
+    /// Bedrock's `converse`.
+    Converse,
+    /// Bedrock's `invoke`, with Anthropic's messages inside.
+    Invoke,
+    /// DashScope's own `generation`.
+    Generation {
+        /// Whether the answer is a message, not a bare text.
+        message: bool,
+        /// Whether each event of a stream says only what is new, not all that was said so far.
+        increments: bool,
+    },
 }
 
 /// An answer, ready to be sent.

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod behaviour;
+mod dialect;
 mod exchange;
 mod fault;
 mod fixed;
@@ -20,7 +21,8 @@ mod script;
 mod upstream;
 
 pub use behaviour::{Ask, Behaviour, Plan, Refusal, Ticket};
-pub use exchange::{Body, Incoming, Question, Reply};
+pub use dialect::{Context, Dialect, UnknownDialect};
+pub use exchange::{Body, Form, Incoming, Question, Reply};
 pub use fault::{After, Drip, Fault};
 pub use latency::Latency;
 pub use quota::{Meter, Owner, Quota, Standing, Unit, Window};
