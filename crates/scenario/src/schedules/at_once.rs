@@ -323,5 +323,5 @@ fn in_words(pool: &Pool, command: &Command) -> String {
 
 fn decided(pool: &Pool, append: &Append) -> String {
     let events: Vec<String> = append.events.iter().map(|event| event_word(pool, event)).collect();
-    format!("decides {} on version {}", events.join(", "), append.expected)
+    format!("decides {} on version {}", events.join(", "), append.expected.version)
 }
