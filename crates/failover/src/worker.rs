@@ -282,6 +282,18 @@ impl Worker {
         self.proposed.take_lost()
     }
 
+    /// Which commands [`Worker::take_lost`] would give: the how-manieth each is of those that this worker proposed, from 1,
+    /// counted when it was proposed first.
+    pub fn lost(&self) -> Vec<u64> {
+        self.proposed.lost()
+    }
+
+    /// What it remembers of its proposals, in numbers: two workers that were told the same commands and differ in what will
+    /// come of a log that is lost give other numbers. For an explorer, to tell states apart.
+    pub fn remembered(&self) -> Vec<u64> {
+        self.proposed.numbers()
+    }
+
     /// While the log cannot be reached: decides `command` as if the log accepted whatever this worker decides, and serves
     /// from that ([`Worker::serving`]). Tells whether it changed anything: then the command is to be proposed when the log
     /// is back, and decided again on what the log then is. With the next answer of the log this ends.

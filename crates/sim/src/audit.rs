@@ -23,6 +23,8 @@ pub struct Audit {
     owed: Rc<Vec<(u64, u64)>>,
     /// The workers that have founded the log anew since it last forgot.
     founders: Vec<u64>,
+    /// Every founding, as its worker and the how-manieth proposal of it.
+    founded: Vec<(u64, u64)>,
 }
 
 /// What one log should say.
@@ -48,7 +50,13 @@ impl Audit {
     pub(crate) fn new(setting: &Setting) -> Self {
         let models = Rc::new(vec![keyed(Model::new(&setting.tokens))]);
         let log = History { from: None, start: 1, models };
-        Self { logs: Rc::new(vec![log]), settled: Rc::default(), owed: Rc::default(), founders: Vec::new() }
+        Self {
+            logs: Rc::new(vec![log]),
+            settled: Rc::default(),
+            owed: Rc::default(),
+            founders: Vec::new(),
+            founded: Vec::new(),
+        }
     }
 
     /// The key of what the log of number `epoch` says at `version`; of nothing if it has no such version.
@@ -61,34 +69,46 @@ impl Audit {
         self.newest().and_then(|(model, _)| model.lease)
     }
 
-    /// Tells a key what was settled where.
+    /// Tells a key what was settled. What a log says that is gone and may come back, the folds of its workers tell.
     pub(crate) fn key(&self, key: &mut Key) {
-        let settled = self.settled.iter();
-        for settled in settled.filter(|settled| self.is_in_the_log(settled.epoch, settled.version)) {
-            key.add(settled.tag.0);
-            key.add(settled.tag.1);
-            key.add(settled.appended.into());
+        let mut settled: Vec<&Settled> = self.settled.iter().collect();
+        // Only of one command does it matter what was later.
+        settled.sort_by_key(|settled| settled.tag);
+        for own in settled.chunk_by(|one, two| one.tag == two.tag) {
+            key.add(own[0].tag.0);
+            key.add(own[0].tag.1);
+            key.add(own.iter().any(|settled| self.has(settled)).into());
+            key.add(own.last().is_some_and(|last| last.appended).into());
         }
         key.add(u64::MAX);
-        let elsewhere = self.settled.iter().filter(|settled| settled.appended).map(|settled| settled.tag);
-        for tag in elsewhere.chain(self.owed.iter().copied()) {
+        for tag in self.owed.iter() {
             key.add(tag.0);
             key.add(tag.1);
         }
         key.add(u64::MAX);
         self.founders.iter().for_each(|founder| key.add(*founder));
+        key.add(u64::MAX);
+        for (by, proposal) in &self.founded {
+            key.add(*by);
+            key.add(*proposal);
+        }
     }
 
     /// A command of these workers that was appended, or was to wait for the store, and is not in the log now. One that was
     /// decided again and changed nothing is done, also if what made it so is lost later.
     pub(crate) fn missing(&self, workers: &[u64]) -> Option<String> {
         let is_missing = |tag: (u64, u64)| {
-            let last = self.settled.iter().rev().find(|settled| settled.tag == tag);
-            last.is_none_or(|last| last.appended && !self.is_in_the_log(last.epoch, last.version))
+            let mut own = self.settled.iter().rev().filter(|settled| settled.tag == tag);
+            own.clone().next().is_none_or(|last| last.appended) && own.all(|own| !self.has(own))
         };
         let told = self.settled.iter().map(|settled| settled.tag).chain(self.owed.iter().copied());
         let (by, number) = told.filter(|tag| workers.contains(&tag.0)).find(|tag| is_missing(*tag))?;
         Some(format!("command {number} of the worker with number {by} in the log is not in it"))
+    }
+
+    /// Whether the log says this now.
+    fn has(&self, settled: &Settled) -> bool {
+        settled.appended && self.is_in_the_log(settled.epoch, settled.version)
     }
 
     fn log(&self) -> &History {
@@ -116,7 +136,11 @@ impl Audit {
 
     /// Whether what was at this version of that log is in the history of the log that there is now.
     fn is_in_the_log(&self, epoch: usize, version: u64) -> bool {
-        let (mut at, mut up_to) = (self.logs.len() - 1, self.version());
+        self.is_in(epoch, version, (self.logs.len() - 1, self.version()))
+    }
+
+    /// Whether what was at this version of that log is in the history of another up to a version.
+    fn is_in(&self, epoch: usize, version: u64, (mut at, mut up_to): (usize, u64)) -> bool {
         while at != epoch {
             let Some((before, until)) = self.logs[at].from else { return false };
             (at, up_to) = (before, up_to.min(until));
@@ -154,12 +178,7 @@ impl Audit {
             }
             Fact::Appended { epoch, version, decided_on, at, by, command, probe, tag, deeds } => {
                 let newest = self.version();
-                let twice = self.settled.iter().any(|settled| {
-                    settled.appended
-                        && settled.tag == *tag
-                        && self.is_in_the_log(settled.epoch, settled.version)
-                });
-                if twice {
+                if self.settled.iter().any(|settled| settled.tag == *tag && self.has(settled)) {
                     let seen = format!("version {version} says what worker {by} has in the log already");
                     wrong.push(Violation::new(Property::CountedOnce, seen));
                 }
@@ -184,6 +203,12 @@ impl Audit {
             Fact::Idle { epoch, version, at, by, command, probe, tag } => {
                 let Some((model, _)) = self.at(*epoch, *version) else { return wrong };
                 let expected = model.clone().perform(setting, *by, *at, command, *probe);
+                // What had been lost may have turned up in the log: then it is to do nothing, and is not done for good.
+                let has =
+                    |own: &Settled| own.appended && self.is_in(own.epoch, own.version, (*epoch, *version));
+                if !expected.is_empty() && self.settled.iter().any(|own| own.tag == *tag && has(own)) {
+                    return wrong;
+                }
                 self.settle(*epoch, *version, *tag, false);
                 if !expected.is_empty() {
                     let seen = format!("{command} did nothing at version {version}, the model {expected:?}");
@@ -209,12 +234,17 @@ impl Audit {
                 let from = model.is_some().then_some((epoch, *kept));
                 self.go_on(from, (*kept).max(1), model);
             }
-            Fact::FoundedAnew { by, from, .. } => {
+            Fact::FoundedAnew { by, proposal, from, .. } => {
                 if !self.founders.is_empty() {
                     let seen = format!("worker {by} founds it once more");
                     wrong.push(Violation::new(Property::FoundedOnce, seen));
                 }
-                self.founders.push(*by);
+                // One that did not hear that it founded the log may do so once more, when it is lost again: that is as if the
+                // log had been cut to what it founded.
+                if !self.founded.contains(&(*by, *proposal)) {
+                    self.founders.push(*by);
+                    self.founded.push((*by, *proposal));
+                }
                 let model = self.at(from.0, from.1).cloned();
                 self.go_on(Some(*from), from.1 + 1, model);
             }

@@ -181,6 +181,8 @@ pub enum Fact {
     FoundedAnew {
         /// By which worker.
         by: u64,
+        /// The how-manieth proposal of that worker it was.
+        proposal: u64,
         /// From the fold of which log, at which version.
         from: (usize, u64),
         /// The tokens that are configured by it.

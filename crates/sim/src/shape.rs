@@ -30,7 +30,7 @@ pub enum Fault {
     Clocks,
     /// The store is away for a while: up to twice.
     Away,
-    /// The store forgets its last append or everything: once.
+    /// The store forgets its last append or everything: up to twice.
     Forgets,
 }
 
@@ -103,7 +103,7 @@ impl Shape {
                 // Only a start reads the wall clock.
                 set_back: limit(random, clocks && starts, 3),
                 away: limit(random, away, 6).saturating_sub(3),
-                forgets: u32::from(limit(random, forgets, 3) == 2),
+                forgets: limit(random, forgets, 5).saturating_sub(2),
             },
             ..Setting::new(u8::try_from(tokens).unwrap_or(1), programs)
         }

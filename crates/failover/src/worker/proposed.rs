@@ -6,12 +6,16 @@
 //! log has it.
 
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::decide::Command;
 
 /// So many commands are remembered, and the rest of the append that the oldest of them is of.
 const REMEMBERED: usize = 1024;
+
+/// So many proposals that were refused are remembered.
+const REFUSED_REMEMBERED: usize = 128;
 
 /// A command, and the how-manieth of its worker it is.
 #[derive(Clone, Debug)]
@@ -24,6 +28,8 @@ pub(super) struct Numbered {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Proposed {
     proposals: VecDeque<Proposal>,
+    /// Those that a log refused: another log may have had them, and who heard that log may found it anew.
+    refused: VecDeque<Refused>,
     /// How many are remembered; a proposal without a command counts as one.
     commands: usize,
     /// The last proposal that the log has.
@@ -43,6 +49,14 @@ struct Proposal {
     /// The last proposal in the log that it was decided on.
     after: u64,
     commands: Vec<Numbered>,
+}
+
+#[derive(Clone, Debug)]
+struct Refused {
+    number: u64,
+    after: u64,
+    /// The numbers of its commands, which were proposed again or are done.
+    commands: Vec<u64>,
 }
 
 impl Proposed {
@@ -76,9 +90,14 @@ impl Proposed {
 
     /// Takes back the newest proposal, which the log did not take.
     pub(super) fn take_back(&mut self) -> Vec<Numbered> {
-        let newest = self.proposals.pop_back().map(|newest| newest.commands).unwrap_or_default();
-        self.commands -= newest.len().max(1);
-        newest
+        let Some(Proposal { number, after, commands }) = self.proposals.pop_back() else { return Vec::new() };
+        self.commands -= commands.len().max(1);
+        let numbers = commands.iter().map(|command| command.number).collect();
+        self.refused.push_back(Refused { number, after, commands: numbers });
+        if self.refused.len() > REFUSED_REMEMBERED {
+            self.refused.pop_front();
+        }
+        commands
     }
 
     /// A command changes nothing: it is done.
@@ -96,10 +115,15 @@ impl Proposed {
     pub(super) fn adopt(&mut self, last: u64) {
         let mut held: BTreeSet<u64> = BTreeSet::new();
         let mut at = last;
-        for proposal in self.proposals.iter().rev() {
-            if proposal.number <= at {
-                held.extend(proposal.commands.iter().map(|command| command.number));
-                at = proposal.after;
+        let numbers = |proposal: &Proposal| proposal.commands.iter().map(|command| command.number).collect();
+        let accepted = self.proposals.iter().map(|own| (own.number, own.after, numbers(own)));
+        let refused = self.refused.iter().map(|own| (own.number, own.after, own.commands.clone()));
+        let mut all: Vec<(u64, u64, Vec<u64>)> = accepted.chain(refused).collect();
+        all.sort_unstable_by_key(|(number, ..)| *number);
+        for (number, after, commands) in all.into_iter().rev() {
+            if number <= at {
+                held.extend(commands);
+                at = after;
             }
         }
         for (command, settled) in &mut self.handed_out {
@@ -116,6 +140,30 @@ impl Proposed {
         self.one_name_from = self.next_command + 1;
     }
 
+    /// The numbers of what was lost.
+    pub(super) fn lost(&self) -> Vec<u64> {
+        self.lost.iter().map(|lost| lost.number).collect()
+    }
+
+    /// Everything but the commands themselves.
+    pub(super) fn numbers(&self) -> Vec<u64> {
+        let mut numbers = vec![self.last, self.next_command, self.one_name_from];
+        for proposal in &self.proposals {
+            numbers.extend([proposal.number, proposal.after, proposal.commands.len() as u64]);
+            numbers.extend(proposal.commands.iter().map(|command| command.number));
+        }
+        numbers.push(u64::MAX);
+        for refused in &self.refused {
+            numbers.extend([refused.number, refused.after, refused.commands.len() as u64]);
+            numbers.extend(&refused.commands);
+        }
+        numbers.push(u64::MAX);
+        numbers.extend(self.lost());
+        numbers.push(u64::MAX);
+        numbers.extend(self.handed_out.iter().flat_map(|(lost, settled)| [lost.number, (*settled).into()]));
+        numbers
+    }
+
     /// What was lost, oldest first, to be proposed again.
     pub(super) fn take_lost(&mut self) -> Vec<Command> {
         let commands = self.lost.iter().map(|lost| lost.command.clone()).collect();
@@ -127,7 +175,6 @@ impl Proposed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
 
     fn propose(proposed: &mut Proposed, number: u64, commands: &[Command]) {
         let commands = commands.iter().filter_map(|command| proposed.number(command.clone())).collect();
@@ -152,6 +199,19 @@ mod tests {
             "the other is still to be proposed, and is in the log"
         );
         assert!(proposed.number(Command::Tick).is_some(), "this one is new");
+    }
+
+    #[test]
+    fn what_was_refused_and_turns_up_is_not_lost() {
+        let mut proposed = Proposed::default();
+        propose(&mut proposed, 1, &[Command::Tick]);
+        let second = proposed.number(Command::Tick).into_iter().collect();
+        proposed.add(2, second);
+        // The log was cut, so that it is refused; then one founds it anew that had heard it.
+        let again = proposed.take_back();
+        proposed.add(3, again);
+        proposed.adopt(2);
+        assert_eq!(proposed.take_lost(), []);
     }
 
     #[test]

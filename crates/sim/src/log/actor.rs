@@ -1,6 +1,7 @@
 //! A worker of a world over our log: the engine's worker, what it has in flight, and what it still has to do.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::rc::Rc;
 
 use firedrill_failover::{
@@ -22,12 +23,14 @@ pub(super) struct Actor {
     pub(super) at_hand: Option<AtHand>,
     /// The probes that it has out, oldest first.
     pub(super) probes: Vec<(Token, u64)>,
-    /// What it appended, oldest first, where a store may forget it.
-    pub(super) settled: Vec<Task>,
+    /// What it proposed, in the order of the first time, where a store may forget it. The worker counts along.
+    pub(super) proposed: Vec<Task>,
     /// What it decided alone, or a log has lost: to be proposed, oldest first.
     pub(super) again: VecDeque<Task>,
     /// How many commands it was told.
     tasks: u64,
+    /// How many of them were lost, one more each time that it is lost again.
+    losses: u64,
 }
 
 /// A command that a worker was told.
@@ -38,6 +41,10 @@ pub(super) struct Task {
     pub(super) probe: Option<u64>,
     /// The worker's number in the log, and the how-manieth of its commands it is.
     pub(super) tag: (u64, u64),
+    /// The place in [`Actor::proposed`], once it was proposed.
+    place: Option<usize>,
+    /// The how-manieth loss it was, from when it is lost until it is proposed again.
+    lost: Option<u64>,
 }
 
 /// What is in flight.
@@ -75,9 +82,10 @@ impl Actor {
             epoch,
             at_hand: None,
             probes: Vec::new(),
-            settled: Vec::new(),
+            proposed: Vec::new(),
             again: VecDeque::new(),
             tasks: 0,
+            losses: 0,
         }
     }
 
@@ -115,7 +123,7 @@ impl Actor {
         };
         self.tasks += 1;
         let tag = (self.worker.id().number(), self.tasks);
-        Some(Task { command: command.clone(), told, probe, tag })
+        Some(Task { command: command.clone(), told, probe, tag, place: None, lost: None })
     }
 
     /// Notes the probes that it sends now.
@@ -128,18 +136,39 @@ impl Actor {
         }
     }
 
-    /// Takes what the worker says was lost as what is to be proposed again: the last of what it had appended, and `in_flight`.
-    pub(super) fn take_lost(&mut self, in_flight: Option<Task>) -> usize {
-        let lost = self.worker.take_lost();
-        let mut tasks: Vec<Task> = self.settled.clone();
-        tasks.extend(in_flight);
-        let place = tasks.len().saturating_sub(lost.len());
-        let again = tasks.drain(place..).zip(&lost).map(|(task, told)| Task { told: told.clone(), ..task });
-        let again: Vec<Task> = again.collect();
-        self.settled.truncate(place);
+    /// The task that is proposed when the worker is told what `task` says, and notes that it is. Equal commands stand for
+    /// each other: of those that were lost, the worker takes the one that it gave back first.
+    pub(super) fn proposes(&mut self, task: Task) -> Task {
+        let equal = self.again.iter_mut().filter(|other| other.told == task.told && other.lost.is_some());
+        let mut task = match equal.min_by_key(|other| other.lost) {
+            Some(first) if task.lost.is_none_or(|own| first.lost < Some(own)) => mem::replace(first, task),
+            _ => task,
+        };
+        task.lost = None;
+        if task.place.is_none() {
+            task.place = Some(self.proposed.len());
+            self.proposed.push(task.clone());
+        }
+        task
+    }
+
+    /// Takes what the worker says was lost as what is to be proposed again. Gives `in_flight` back if it is not among that,
+    /// and how much it is.
+    pub(super) fn take_lost(&mut self, mut in_flight: Option<Task>) -> (usize, Option<Task>) {
+        let numbers = self.worker.lost();
+        let lost = numbers.len();
+        let mut again = Vec::with_capacity(lost);
+        for (number, told) in numbers.into_iter().zip(self.worker.take_lost()) {
+            let place = usize::try_from(number - 1).ok();
+            in_flight = in_flight.filter(|task| task.place != place);
+            self.losses += 1;
+            // A number that no command has is a loss that nobody proposes again, which is found in the end.
+            let task = place.and_then(|place| self.proposed.get(place)).cloned();
+            again.extend(task.map(|task| Task { told, lost: Some(self.losses), ..task }));
+        }
         for task in again.into_iter().rev() {
             self.again.push_front(task);
         }
-        lost.len()
+        (lost, in_flight)
     }
 }

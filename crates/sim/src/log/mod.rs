@@ -11,8 +11,8 @@ mod names;
 use std::rc::Rc;
 
 use firedrill_failover::{
-    Append, Config, Duration, Entry, Event, Fold, Instant, Newer, Pool, Random, Refused, Start, Version,
-    Worker, WorkerId,
+    Append, Config, Duration, Entry, Event, Fold, Head, Instant, Newer, Pool, Random, Refused, Start,
+    Version, Worker, WorkerId,
 };
 
 use crate::audit::Audit;
@@ -207,10 +207,13 @@ impl<const CARELESS: bool> Protocol for Log<CARELESS> {
                 key.add(token.0.into());
                 key.add(*number);
             }
-            for tasks in [actor.settled.len(), actor.again.len()] {
+            if self.forgetful {
+                actor.worker.remembered().into_iter().for_each(|number| key.add(number));
+            }
+            for tasks in [actor.proposed.len(), actor.again.len()] {
                 key.add_len(tasks);
             }
-            for task in actor.settled.iter().chain(&actor.again) {
+            for task in actor.proposed.iter().chain(&actor.again) {
                 key.add(task.tag.0);
                 key.add(task.tag.1);
                 key.add(task.probe.unwrap_or_default());
@@ -282,7 +285,7 @@ impl<const CARELESS: bool> Log<CARELESS> {
 
     /// Tells a key what a fold knows of who proposed what.
     fn head_key(&self, fold: Option<&Fold>, key: &mut Key) {
-        let head = fold.map_or(firedrill_failover::Head::EMPTY, Fold::head);
+        let head = fold.map_or(Head::EMPTY, Fold::head);
         key.add(head.version.appends());
         key.add(head.by.number());
         key.add(head.proposal);
@@ -337,9 +340,11 @@ impl<const CARELESS: bool> Log<CARELESS> {
     }
 
     fn propose(&mut self, worker: usize, task: Task, making: &mut Making<'_>) {
+        let forgetful = self.forgetful;
         let actor = self.actor(worker);
         let uptime = actor.uptime(making.now);
         let decided_at = actor.worker.time(uptime).as_millis();
+        let task = if forgetful { actor.proposes(task) } else { task };
         if let Some(append) = actor.worker.propose(uptime, task.told.clone()) {
             making
                 .say(|| format!("decides {} on version {}", names(&append.events), append.expected.version));
@@ -367,13 +372,7 @@ impl<const CARELESS: bool> Log<CARELESS> {
     }
 
     /// The log is behind `worker`.
-    fn found_anew(
-        &mut self,
-        worker: usize,
-        over: firedrill_failover::Head,
-        task: Option<Task>,
-        making: &mut Making<'_>,
-    ) {
+    fn found_anew(&mut self, worker: usize, over: Head, task: Option<Task>, making: &mut Making<'_>) {
         let actor = self.actor(worker);
         let founding = actor.worker.found_anew(actor.uptime(making.now), over);
         making.say(|| {
@@ -467,8 +466,9 @@ impl<const CARELESS: bool> Log<CARELESS> {
                 self.view = Rc::new(view(pool));
                 let configured = pool.tokens().filter_map(|(id, _)| named(pool, id)).collect();
                 making.facts.push(Fact::Met(Occasion::FoundedAnew));
-                let by = self.actors[worker].worker.id().number();
-                making.facts.push(Fact::FoundedAnew { by, from, configured });
+                let Head { by, proposal, .. } = founding.fold.head();
+                let by = by.number();
+                making.facts.push(Fact::FoundedAnew { by, proposal, from, configured });
                 Reply::Accepted(self.history.epoch)
             }
             Judged::Known => {
@@ -489,7 +489,6 @@ impl<const CARELESS: bool> Log<CARELESS> {
     /// The reply arrives at `worker`.
     fn hear(&mut self, worker: usize, making: &mut Making<'_>) {
         let log = Rc::clone(&self.history);
-        let forgetful = self.forgetful;
         let actor = self.actor(worker);
         let Some(AtHand { task, sent, reply: Some(reply) }) = actor.at_hand.take() else { return };
         let (epoch, newer, version) = match reply {
@@ -502,7 +501,6 @@ impl<const CARELESS: bool> Log<CARELESS> {
                         late(entry.version.appends(), &log, making);
                         making.say(|| "hears that it is in the log".into());
                         actor.send_probes(&entry.events);
-                        actor.settled.extend(task.filter(|_| forgetful));
                     }
                     Sent::Founding(_) => {
                         actor.worker.founded();
@@ -516,7 +514,7 @@ impl<const CARELESS: bool> Log<CARELESS> {
         };
         late(version, &log, making);
         actor.epoch = epoch;
-        let mut in_flight = None;
+        let mut open = None;
         match (actor.worker.refused(&newer), sent) {
             (Refused::Again(append), _) => {
                 making.say(|| {
@@ -524,32 +522,33 @@ impl<const CARELESS: bool> Log<CARELESS> {
                 });
                 actor.at_hand = Some(AtHand { task, sent: Sent::Append(append), reply: None });
             }
-            (Refused::NothingLeft, Sent::Append(_)) if newer.start == Start::Here => {
-                making.say(|| "hears what is newer, nothing is left to do".into());
-                let at = actor.worker.time(Duration::ZERO).as_millis();
-                making.facts.extend(task.map(|task| idle(epoch, version, at, task)));
-            }
             (Refused::NothingLeft, _) => {
-                making.say(|| format!("hears another log, at version {version}"));
-                in_flight = task;
+                making.say(|| match newer.start {
+                    Start::Here => "hears what is newer, nothing is left to do".into(),
+                    _ => format!("hears another log, at version {version}"),
+                });
+                open = task;
             }
             (Refused::WasAccepted(entry), _) => {
                 making.say(|| "hears what is newer, and that it was in the log".into());
                 making.facts.push(Fact::Met(Occasion::FoundInLog));
                 actor.send_probes(&entry.events);
-                actor.settled.extend(task.filter(|_| forgetful));
             }
         }
-        self.adopted(worker, in_flight, making);
+        self.adopted(worker, open, making);
         self.folded(worker, making);
     }
 
-    /// What `worker` lost by following another log is to be proposed again.
+    /// What `worker` lost by following another log is to be proposed again. With `in_flight`, if that is not among it,
+    /// there was nothing to do.
     fn adopted(&mut self, worker: usize, in_flight: Option<Task>, making: &mut Making<'_>) {
-        let lost = self.actor(worker).take_lost(in_flight);
+        let actor = self.actor(worker);
+        let (lost, done) = actor.take_lost(in_flight);
         if lost > 0 {
             making.say(|| format!("{lost} of its commands are to be proposed again"));
         }
+        let at = actor.worker.time(Duration::ZERO).as_millis();
+        making.facts.extend(done.map(|task| idle(actor.epoch, actor.heard(), at, task)));
     }
 
     fn folded(&self, worker: usize, making: &mut Making<'_>) {
