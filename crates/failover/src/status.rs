@@ -112,15 +112,24 @@ impl StatusSet {
     /// What the default patterns, `4.*` and `5.*`, match by the rule of `profile`: worked out beforehand, because nearly
     /// every configuration has them.
     pub(crate) fn default_for(profile: Profile) -> Self {
-        let matched = |code: u16| match profile {
-            Profile::Higress => {
-                [code / 100, code / 10 % 10, code % 10].iter().any(|digit| matches!(digit, 4 | 5))
-            }
-            Profile::Standard => matches!(code / 100, 4 | 5),
-        };
+        const HIGRESS: StatusSet = StatusSet::with_4_or_5(true);
+        const STANDARD: StatusSet = StatusSet::with_4_or_5(false);
+        match profile {
+            Profile::Higress => HIGRESS,
+            Profile::Standard => STANDARD,
+        }
+    }
+
+    /// Every status with a 4 or a 5 in it, `anywhere` or as its first digit.
+    const fn with_4_or_5(anywhere: bool) -> Self {
         let mut set = Self::EMPTY;
-        for code in (Status::MIN..=Status::MAX).filter(|code| matched(*code)) {
-            set.insert(Status(code));
+        let mut code = Status::MIN;
+        while code <= Status::MAX {
+            let rest = matches!(code / 10 % 10, 4 | 5) || matches!(code % 10, 4 | 5);
+            if matches!(code / 100, 4 | 5) || (anywhere && rest) {
+                set.insert(Status(code));
+            }
+            code += 1;
         }
         set
     }
