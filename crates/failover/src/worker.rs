@@ -164,8 +164,10 @@ impl Worker {
                 let most = waiting.len().min(MOST_TOGETHER);
                 waiting.iter().take(most).take_while(|command| !is_configuration(command)).count()
             };
-            let commands: Vec<Numbered> =
-                waiting.drain(..together).filter_map(|command| self.proposed.number(command)).collect();
+            let commands: Vec<Numbered> = waiting
+                .drain(..together)
+                .filter_map(|command| Some(Numbered { number: self.proposed.number(&command)?, command }))
+                .collect();
             if let Some(append) = self.decide(commands) {
                 return Some(append);
             }
@@ -362,16 +364,16 @@ impl Worker {
     }
 
     /// As [`Worker::decide`], without a list where there is nothing to append.
-    fn decide_one(&mut self, command: Command) -> Option<Append> {
-        let mut numbered = self.proposed.number(command)?;
+    fn decide_one(&mut self, mut command: Command) -> Option<Append> {
+        let number = self.proposed.number(&command)?;
         let at = self.clock.reading();
-        self.former.rename(&mut numbered.command, self.pool());
-        let events = self.pool().decide(self.id, at, &numbered.command);
+        self.former.rename(&mut command, self.pool());
+        let events = self.pool().decide(self.id, at, &command);
         if events.is_empty() {
-            self.proposed.done(&numbered);
+            self.proposed.done(number);
             return None;
         }
-        Some(self.send(at, vec![numbered], events))
+        Some(self.send(at, vec![Numbered { number, command }], events))
     }
 
     /// Decides commands one on the other. Those that change nothing on what was heard are done. Those that change nothing
@@ -395,7 +397,7 @@ impl Worker {
             self.former.rename(&mut numbered.command, pool);
             let decided = pool.decide(self.id, at, &numbered.command);
             if events.is_empty() && decided.is_empty() {
-                self.proposed.done(&numbered);
+                self.proposed.done(numbered.number);
             } else {
                 events.extend(decided);
                 together.push(numbered);

@@ -20,7 +20,7 @@ const REFUSED_REMEMBERED: usize = 128;
 /// A command, and the how-manieth of its worker it is.
 #[derive(Clone, Debug)]
 pub(super) struct Numbered {
-    number: u64,
+    pub(super) number: u64,
     pub(super) command: Command,
 }
 
@@ -60,15 +60,15 @@ struct Refused {
 }
 
 impl Proposed {
-    /// Numbers a command; `None` if it had been lost and turned up in the log since.
-    pub(super) fn number(&mut self, command: Command) -> Option<Numbered> {
+    /// The number of a command; `None` if it had been lost and turned up in the log since.
+    pub(super) fn number(&mut self, command: &Command) -> Option<u64> {
         // Equal commands may stand for each other.
-        if let Some(place) = self.handed_out.iter().position(|(lost, _)| lost.command == command) {
-            let (numbered, settled) = self.handed_out.remove(place);
-            return (!settled).then_some(numbered);
+        if let Some(place) = self.handed_out.iter().position(|(lost, _)| lost.command == *command) {
+            let (lost, settled) = self.handed_out.remove(place);
+            return (!settled).then_some(lost.number);
         }
         self.next_command += 1;
-        Some(Numbered { number: self.next_command, command })
+        Some(self.next_command)
     }
 
     /// `commands` are on their way as the worker's proposal `number`, its highest.
@@ -101,11 +101,11 @@ impl Proposed {
     }
 
     /// A command changes nothing: it is done.
-    pub(super) fn done(&mut self, done: &Numbered) {
-        if done.number < self.one_name_from {
+    pub(super) fn done(&mut self, number: u64) {
+        if number < self.one_name_from {
             for proposal in &mut self.proposals {
                 let before = proposal.commands.len().max(1);
-                proposal.commands.retain(|other| other.number != done.number);
+                proposal.commands.retain(|other| other.number != number);
                 self.commands -= before - proposal.commands.len().max(1);
             }
         }
@@ -176,8 +176,12 @@ impl Proposed {
 mod tests {
     use super::*;
 
+    fn numbered(proposed: &mut Proposed, command: Command) -> Option<Numbered> {
+        Some(Numbered { number: proposed.number(&command)?, command })
+    }
+
     fn propose(proposed: &mut Proposed, number: u64, commands: &[Command]) {
-        let commands = commands.iter().filter_map(|command| proposed.number(command.clone())).collect();
+        let commands = commands.iter().filter_map(|command| numbered(proposed, command.clone())).collect();
         proposed.add(number, commands);
         proposed.accepted(number);
     }
@@ -195,17 +199,17 @@ mod tests {
         proposed.adopt(2);
         assert_eq!(proposed.take_lost(), []);
         assert!(
-            proposed.number(Command::Tick).is_none(),
+            proposed.number(&Command::Tick).is_none(),
             "the other is still to be proposed, and is in the log"
         );
-        assert!(proposed.number(Command::Tick).is_some(), "this one is new");
+        assert!(proposed.number(&Command::Tick).is_some(), "this one is new");
     }
 
     #[test]
     fn what_was_refused_and_turns_up_is_not_lost() {
         let mut proposed = Proposed::default();
         propose(&mut proposed, 1, &[Command::Tick]);
-        let second = proposed.number(Command::Tick).into_iter().collect();
+        let second = numbered(&mut proposed, Command::Tick).into_iter().collect();
         proposed.add(2, second);
         // The log was cut, so that it is refused; then one founds it anew that had heard it.
         let again = proposed.take_back();
@@ -220,8 +224,8 @@ mod tests {
         propose(&mut proposed, 1, &[Command::Tick]);
         proposed.adopt(0);
         assert_eq!(proposed.take_lost(), [Command::Tick]);
-        let again = proposed.number(Command::Tick).expect("it is not in the log");
-        proposed.done(&again);
+        let again = proposed.number(&Command::Tick).expect("it is not in the log");
+        proposed.done(again);
         proposed.adopt(0);
         assert_eq!(proposed.take_lost(), []);
     }
