@@ -241,10 +241,9 @@ fn a_log_that_is_lost_is_founded_anew_once_and_no_report_is_lost() {
 #[cfg_attr(debug_assertions, ignore = "made for an optimised build")]
 fn three_workers_lose_their_log() {
     let faults = Faults { forgets: 1, ..Faults::default() };
-    let programs =
-        vec![vec![fails(A), fails(A)], vec![fails(A), Command::Tick], vec![fails(B), Command::Select]];
+    let programs = vec![vec![fails(A), fails(A)], vec![fails(A)], vec![fails(B)]];
     check(&Setting { failure_threshold: 3, faults, ..Setting::new(2, programs) });
-    let programs = vec![vec![fails(A), fails(A)], vec![fails(A), Command::Start], vec![Command::Start]];
+    let programs = vec![vec![fails(A)], vec![fails(A), Command::Start], vec![Command::Start]];
     check(&Setting { failure_threshold: 3, faults, ..Setting::new(1, programs) });
 }
 
