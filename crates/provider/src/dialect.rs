@@ -18,6 +18,8 @@ mod when;
 
 use std::str::FromStr;
 
+pub(crate) use self::ask::decoded;
+pub(crate) use self::text::llm_tokens;
 use crate::behaviour::Plan;
 use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;
