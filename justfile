@@ -27,9 +27,10 @@ accept-instructions:
     python3 .ci/instructions.py --accept
     git diff --unified=0 benches/instructions.json
 
-# Write the JSON schema of the scenario language again
+# Write the JSON schemas of scenarios and of mock files again
 schema:
     cargo run --quiet -- schema > scenarios/schema.json
+    cargo run --quiet -- schema mock > docs/mock.schema.json
 
 # Take what the snapshot tests now see as right, then read the difference
 accept:

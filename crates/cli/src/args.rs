@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::exit::{self, Ended, Error};
 use crate::out::Out;
-use crate::{check, completions, conform, new, replay, run, schema};
+use crate::{check, completions, conform, mock, new, replay, run, schema};
 
 /// Rehearse API-key failures before they happen
 #[derive(Debug, Parser)]
@@ -49,6 +49,7 @@ pub(crate) enum Command {
     New(new::Args),
     Replay(replay::Args),
     Conform(conform::Args),
+    Mock(mock::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -61,6 +62,7 @@ impl Command {
             Self::New(args) => new::new(&args, out),
             Self::Replay(args) => replay::replay(&args, out),
             Self::Conform(args) => conform::conform(&args, out),
+            Self::Mock(args) => mock::mock(&args, out),
             Self::Schema(args) => Ok(schema::schema(&args, out)),
             Self::Completions(args) => Ok(completions::completions(&args, out)),
         }

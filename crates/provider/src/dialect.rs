@@ -7,28 +7,56 @@
 //! passed in, and the same come out in the same bytes. No reply has a token in it, in whole or in part, unless it was part
 //! of a path or a model's name.
 
+mod anthropic;
 mod ask;
+mod azure;
+mod bedrock;
 mod chat;
+mod deepseek;
+mod eventstream;
 mod failure;
+mod gemini;
 mod json;
+mod messages;
 mod openai;
+mod qwen;
 mod sse;
 mod text;
 mod when;
 
 use std::str::FromStr;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+#[cfg(feature = "server")]
 pub(crate) use self::ask::decoded;
+#[cfg(feature = "server")]
 pub(crate) use self::text::llm_tokens;
 use crate::behaviour::Plan;
 use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;
 
 /// A vendor's way of being asked, answering and refusing.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Dialect {
-    /// OpenAI: `openai`.
+    /// OpenAI.
     OpenAi,
+    /// Anthropic; Higress calls it `claude`.
+    #[serde(alias = "claude")]
+    Anthropic,
+    /// Azure OpenAI.
+    Azure,
+    /// Google's Gemini.
+    Gemini,
+    /// Amazon Bedrock.
+    Bedrock,
+    /// Alibaba Cloud's DashScope, where Qwen lives.
+    #[serde(alias = "dashscope")]
+    Qwen,
+    /// DeepSeek.
+    DeepSeek,
 }
 
 /// What a reply depends on besides the question and the plan.
@@ -63,20 +91,31 @@ impl FromStr for Dialect {
     /// Reads the word of a Higress `type:`, or of a mock's `dialect:`.
     fn from_str(word: &str) -> Result<Self, UnknownDialect> {
         match word {
-            "openai" => Ok(Self::OpenAi),
-            _ => Err(UnknownDialect { word: word.to_owned() }),
+            "claude" => Ok(Self::Anthropic),
+            "dashscope" => Ok(Self::Qwen),
+            _ => Self::ALL
+                .into_iter()
+                .find(|dialect| dialect.word() == word)
+                .ok_or_else(|| UnknownDialect { word: word.to_owned() }),
         }
     }
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 1] = [Self::OpenAi];
+    pub const ALL: [Self; 7] =
+        [Self::OpenAi, Self::Anthropic, Self::Azure, Self::Gemini, Self::Bedrock, Self::Qwen, Self::DeepSeek];
 
     /// The word it is read from.
     pub const fn word(self) -> &'static str {
         match self {
             Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Azure => "azure",
+            Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock",
+            Self::Qwen => "qwen",
+            Self::DeepSeek => "deepseek",
         }
     }
 
@@ -89,6 +128,12 @@ impl Dialect {
     pub fn read(self, incoming: &Incoming<'_>) -> Result<Question, Reply> {
         match self {
             Self::OpenAi => openai::read(incoming),
+            Self::Anthropic => anthropic::read(incoming),
+            Self::Azure => azure::read(incoming),
+            Self::Gemini => gemini::read(incoming),
+            Self::Bedrock => bedrock::read(incoming),
+            Self::Qwen => qwen::read(incoming),
+            Self::DeepSeek => deepseek::read(incoming),
         }
     }
 
@@ -115,19 +160,37 @@ impl Dialect {
     /// the name of its error tells which it is, and without one the provider is overloaded.
     pub fn error_event(self, question: &Question, plan: &Plan, context: &Context<'_>) -> Vec<u8> {
         match self {
-            Self::OpenAi => openai::error_event(question, plan, context),
+            Self::OpenAi => openai::error_event(question, plan),
+            Self::Anthropic => anthropic::error_event(plan, context),
+            Self::Azure => azure::error_event(plan),
+            Self::Gemini => gemini::error_event(question, plan),
+            Self::Bedrock => bedrock::error_event(plan),
+            Self::Qwen => qwen::error_event(question, plan, context),
+            Self::DeepSeek => deepseek::error_event(plan),
         }
     }
 
     fn well(self, question: &Question, plan: &Plan, context: &Context<'_>) -> Reply {
         match self {
             Self::OpenAi => openai::well(question, plan, context),
+            Self::Anthropic => anthropic::well(question, plan, context),
+            Self::Azure => azure::well(question, plan, context),
+            Self::Gemini => gemini::well(question, context),
+            Self::Bedrock => bedrock::well(question, context),
+            Self::Qwen => qwen::well(question, context),
+            Self::DeepSeek => deepseek::well(question, context),
         }
     }
 
     fn refuse(self, question: &Question, plan: &Plan, context: &Context<'_>) -> Reply {
         match self {
             Self::OpenAi => openai::refuse(question, plan, context),
+            Self::Anthropic => anthropic::refuse(plan, context),
+            Self::Azure => azure::refuse(plan, context),
+            Self::Gemini => gemini::refuse(question, plan),
+            Self::Bedrock => bedrock::refuse(plan, context),
+            Self::Qwen => qwen::refuse(question, plan, context),
+            Self::DeepSeek => deepseek::refuse(plan, context),
         }
     }
 }

@@ -66,18 +66,22 @@ pub enum Form {
     Chat,
     /// Anthropic's messages.
     Messages,
-    /// Gemini's `generateContent`; its stream in events.
-    Generate,
-    /// Gemini's `streamGenerateContent` without `alt=sse`: the stream is one JSON array.
-    GenerateArray,
+    /// Gemini's `generateContent`.
+    Generate {
+        /// Whether a stream is one JSON array instead of events.
+        array: bool,
+    },
     /// Bedrock's `converse`.
     Converse,
-    /// Bedrock's `invoke`, with what the model's own vendor speaks inside.
+    /// Bedrock's `invoke`, with Anthropic's messages inside.
     Invoke,
-    /// DashScope's `generation`; a stream repeats all that was said so far in each event.
-    Generation,
-    /// DashScope's `generation`; a stream says only what is new in each event.
-    GenerationIncrements,
+    /// DashScope's own `generation`.
+    Generation {
+        /// Whether the answer is a message, not a bare text.
+        message: bool,
+        /// Whether each event of a stream says only what is new, not all that was said so far.
+        increments: bool,
+    },
 }
 
 /// An answer, ready to be sent.

@@ -34,4 +34,4 @@ pub use server::{
     Asked, Builder, Clock, Count, Ended, Entry, IntoUpstream, Limits, MOST_ENTRIES, MockFile, MockProvider,
     Real, Server, Settings, StartError, Virtual, Wait, mock_schema,
 };
-pub use upstream::{Errors, Outage, Pace, Upstream, WORDS};
+pub use upstream::{Domains, Errors, Outage, Pace, Upstream, WORDS};

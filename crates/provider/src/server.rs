@@ -22,10 +22,12 @@ mod serve;
 mod shared;
 mod start;
 mod tokens;
+mod written;
 
 pub use clock::{Clock, Real, Virtual, Wait};
 pub use embed::{Asked, Builder, IntoUpstream, MockProvider, StartError};
-pub use file::{MockFile, mock_schema};
+pub use file::MockFile;
 pub use journal::{Count, Ended, Entry, MOST_ENTRIES};
 pub use limits::Limits;
 pub use start::{Server, Settings};
+pub use written::mock_schema;

@@ -28,7 +28,7 @@ pub struct Upstream {
     /// The script of all others.
     pub default: Script,
     /// Which tokens share quotas: a name, and who is in it. No token is in two.
-    pub domains: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
+    pub domains: Domains,
     /// How much is granted.
     pub quotas: Vec<Quota>,
     /// How many requests may be answered at the same time, and whose the limit is.
@@ -186,11 +186,12 @@ impl<'de> Visitor<'de> for UpstreamVisitor {
     }
 }
 
-fn domains<E: Error>(
-    written: firedrill_yaml::Entries<String, Vec<Spanned<String>>>,
-) -> Result<Vec<(Spanned<String>, Vec<Spanned<String>>)>, E> {
+/// Names of domains, and who is in each.
+pub type Domains = Vec<(Spanned<String>, Vec<Spanned<String>>)>;
+
+fn domains<E: Error>(written: firedrill_yaml::Entries<String, Vec<Spanned<String>>>) -> Result<Domains, E> {
     let mut known: Vec<(String, String)> = Vec::new();
-    let domains: Vec<_> = written.into_iter().collect();
+    let domains: Domains = written.into_iter().collect();
     for (domain, tokens) in &domains {
         for token in tokens {
             if let Some((_, other)) = known.iter().find(|(known, _)| *known == token.value) {

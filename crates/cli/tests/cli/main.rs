@@ -3,6 +3,7 @@
 mod check;
 mod conform;
 mod help;
+mod mock;
 mod new;
 mod output;
 mod readme;

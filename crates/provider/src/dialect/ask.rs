@@ -8,9 +8,6 @@ use serde_json::Value;
 use super::json::Json;
 use crate::exchange::{Body, Incoming, Reply};
 
-/// What stands in a reply where a vendor shows a part of the token.
-pub(super) const MASK: &str = "********";
-
 /// Headers of a reply.
 pub(super) type Headers = Vec<(Cow<'static, str>, String)>;
 
@@ -84,5 +81,58 @@ pub(super) fn text_bytes(value: &Value) -> u64 {
             said.map(|(_, value)| text_bytes(value)).sum()
         }
         _ => 0,
+    }
+}
+
+/// The most LLM tokens that the answer may have, under the first of `keys` that has something. `Err` is the key whose value
+/// is no whole number of at least 1.
+pub(super) fn most(asked: &Value, keys: &[&'static str]) -> Result<Option<u64>, &'static str> {
+    let Some(key) = keys.iter().find(|key| !asked[**key].is_null()) else { return Ok(None) };
+    asked[*key].as_u64().filter(|most| *most > 0).map(Some).ok_or(*key)
+}
+
+/// An id in the form of a UUID.
+pub(super) fn uuid(serial: u64) -> String {
+    format!("00000000-0000-4000-{:04x}-{:012x}", serial >> 48, serial & 0xffff_ffff_ffff)
+}
+
+/// A name as a header can have it: letters, digits and signs of ASCII, and not too many.
+pub(super) fn safe(name: &str) -> String {
+    name.chars().filter(char::is_ascii_graphic).take(128).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_url_is_decoded_where_it_can_be() {
+        for (part, expect) in [
+            ("", ""),
+            ("a-b", "a-b"),
+            ("a%3Ab%2fc", "a:b/c"),
+            ("%", "%"),
+            ("%4", "%4"),
+            ("%zz", "%zz"),
+            ("%%41", "%A"),
+            ("%c3%a9", "\u{e9}"),
+            ("%ff", "\u{fffd}"),
+            ("\u{1f525}%20", "\u{1f525} "),
+        ] {
+            assert_eq!(decoded(part), expect, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_of_a_name_in_the_query_is_taken() {
+        assert_eq!(parameter("alt=sse&key=a+b%26c&key=d", "key").as_deref(), Some("a b&c"));
+        assert_eq!(parameter("monkey=1&key", "key"), None);
+        assert_eq!(parameter("", "key"), None);
+    }
+
+    #[test]
+    fn a_name_in_a_header_is_of_signs_that_a_header_can_have() {
+        assert_eq!(safe("Throttling.RateQuota"), "Throttling.RateQuota");
+        assert_eq!(safe("a b\r\nset-cookie: x\u{e9}"), "abset-cookie:x");
     }
 }

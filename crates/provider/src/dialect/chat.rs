@@ -1,12 +1,19 @@
-//! Chat completions: OpenAI's shape of a question and its answer, which many vendors speak with small differences.
-
-use serde_json::Value;
+//! Chat completions: OpenAI's shape of a question and its answer, which others speak with small differences.
 
 use super::ask::{self, Headers};
 use super::json::{Json, list, object};
 use super::text::{self, Said};
-use super::{Context, Dialect, sse};
+use super::{Context, sse};
 use crate::exchange::{Body, Form, Question, Reply};
+
+/// Who speaks it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Vendor {
+    OpenAi,
+    Azure,
+    DeepSeek,
+    Qwen,
+}
 
 /// What a body lacks.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -58,13 +65,7 @@ pub(super) fn read(body: &[u8], token: String, model: Option<String>) -> Result<
     if !ask::has_entries(&asked["messages"]) {
         return Err(Lack::Messages);
     }
-    let mut most_llm_tokens = None;
-    for key in ["max_completion_tokens", "max_tokens"] {
-        if let value @ (Value::Number(_) | Value::String(_)) = &asked[key] {
-            most_llm_tokens =
-                most_llm_tokens.or(Some(value.as_u64().filter(|most| *most > 0).ok_or(Lack::Most(key))?));
-        }
-    }
+    let most_llm_tokens = ask::most(&asked, &["max_completion_tokens", "max_tokens"]).map_err(Lack::Most)?;
     Ok(Question {
         token,
         model,
@@ -76,17 +77,15 @@ pub(super) fn read(body: &[u8], token: String, model: Option<String>) -> Result<
     })
 }
 
-/// What goes into every part of an answer.
-struct Answer<'a> {
-    question: &'a Question,
-    context: &'a Context<'a>,
-    said: Said<'a>,
-}
-
 /// A well answer; `headers` are those that the vendor adds.
-pub(super) fn well(_: Dialect, question: &Question, context: &Context<'_>, mut headers: Headers) -> Reply {
+pub(super) fn well(
+    vendor: Vendor,
+    question: &Question,
+    context: &Context<'_>,
+    mut headers: Headers,
+) -> Reply {
     let said = text::say(context.text, question.most_llm_tokens);
-    let answer = Answer { question, context, said };
+    let answer = Answer { vendor, question, context, said };
     let (kind, body) = if question.stream {
         ("text/event-stream; charset=utf-8", Body::Events(answer.events()))
     } else {
@@ -96,84 +95,180 @@ pub(super) fn well(_: Dialect, question: &Question, context: &Context<'_>, mut h
     Reply { status: ask::status(200), headers, body }
 }
 
-impl Answer<'_> {
-    fn id(&self) -> String {
-        format!("chatcmpl-{:029x}", self.context.serial)
-    }
+/// What goes into every part of an answer.
+struct Answer<'a> {
+    vendor: Vendor,
+    question: &'a Question,
+    context: &'a Context<'a>,
+    said: Said<'a>,
+}
 
+impl Answer<'_> {
     fn finish(&self) -> &'static str {
         if self.said.cut { "length" } else { "stop" }
     }
 
-    fn usage(&self) -> Json {
-        let (asked, said) = (self.question.llm_tokens, self.said.llm_tokens);
-        object! {
-            "prompt_tokens" => asked,
-            "completion_tokens" => said,
-            "total_tokens" => asked.saturating_add(said),
-            "prompt_tokens_details" => object! { "cached_tokens" => 0_u16, "audio_tokens" => 0_u16 },
-            "completion_tokens_details" => object! {
-                "reasoning_tokens" => 0_u16,
-                "audio_tokens" => 0_u16,
-                "accepted_prediction_tokens" => 0_u16,
-                "rejected_prediction_tokens" => 0_u16,
-            },
-        }
-    }
-
     fn whole(&self) -> Json {
-        object! {
-            "id" => self.id(),
-            "object" => "chat.completion",
-            "created" => self.context.wall / 1000,
-            "model" => self.question.model.clone(),
-            "choices" => list![object! {
-                "index" => 0_u16,
-                "message" => object! {
-                    "role" => "assistant",
-                    "content" => self.said.text.to_owned(),
-                    "refusal" => (),
-                    "annotations" => list![],
-                },
-                "logprobs" => (),
-                "finish_reason" => self.finish(),
-            }],
-            "usage" => self.usage(),
-            "service_tier" => "default",
-            "system_fingerprint" => (),
+        let mut message = object! { "role" => "assistant", "content" => self.said.text.to_owned() };
+        if matches!(self.vendor, Vendor::OpenAi | Vendor::Azure) {
+            message.push("refusal", ());
+            message.push("annotations", list![]);
         }
+        let mut choice = object! { "index" => 0, "message" => message, "logprobs" => (), "finish_reason" => self.finish() };
+        if self.vendor == Vendor::Azure {
+            choice.push("content_filter_results", filter_results());
+        }
+        let mut whole = self.envelope("chat.completion", list![choice], Some(self.usage()));
+        if self.vendor == Vendor::Azure {
+            whole.push("prompt_filter_results", prompt_filter_results());
+        }
+        whole
     }
 
     fn events(&self) -> Vec<Vec<u8>> {
-        let first = object! { "role" => "assistant", "content" => "", "refusal" => () };
-        let mut events = vec![self.chunk(Some((first, None)), None)];
+        let mut events = Vec::new();
+        if self.vendor == Vendor::Azure {
+            // Before anything is said, with nothing of what every other event has.
+            events.push(sse::data(&object! {
+                "choices" => list![],
+                "created" => 0,
+                "id" => "",
+                "model" => "",
+                "object" => "",
+                "prompt_filter_results" => prompt_filter_results(),
+            }));
+        }
+        let mut first = object! { "role" => "assistant", "content" => "" };
+        if matches!(self.vendor, Vendor::OpenAi | Vendor::Azure) {
+            first.push("refusal", ());
+        }
+        events.push(self.event(first, None, None));
         let words = self.said.words().map(|word| object! { "content" => word.to_owned() });
-        events.extend(words.map(|delta| self.chunk(Some((delta, None)), None)));
-        events.push(self.chunk(Some((object! {}, Some(self.finish()))), None));
-        if self.question.usage {
-            events.push(self.chunk(None, Some(self.usage())));
+        events.extend(words.map(|delta| self.event(delta, None, None)));
+        let (last, usage) = match self.vendor {
+            Vendor::OpenAi | Vendor::Azure => (object! {}, None),
+            Vendor::Qwen => (object! { "content" => "" }, None),
+            Vendor::DeepSeek => (object! { "content" => "" }, Some(self.usage())),
+        };
+        events.push(self.event(last, Some(self.finish()), usage));
+        if self.question.usage && self.vendor != Vendor::DeepSeek {
+            events.push(sse::data(&self.envelope("chat.completion.chunk", list![], Some(self.usage()))));
         }
         events.push(sse::done());
         events
     }
 
-    /// One event: what is new, and why it ended if it did; the last of a stream that tells its usage has nothing new.
-    fn chunk(&self, new: Option<(Json, Option<&'static str>)>, usage: Option<Json>) -> Vec<u8> {
-        let choices = new.map(|(delta, finish)| {
-            object! { "index" => 0_u16, "delta" => delta, "logprobs" => (), "finish_reason" => finish }
-        });
-        let mut event = object! {
-            "id" => self.id(),
-            "object" => "chat.completion.chunk",
-            "created" => self.context.wall / 1000,
-            "model" => self.question.model.clone(),
-            "service_tier" => "default",
-            "system_fingerprint" => (),
-            "choices" => choices.into_iter().collect::<Vec<_>>(),
-        };
-        if self.question.usage {
-            event.push("usage", usage);
+    /// What one event says.
+    fn event(&self, delta: Json, finish: Option<&'static str>, usage: Option<Json>) -> Vec<u8> {
+        let says_something = delta != object! {};
+        let mut choice =
+            object! { "index" => 0, "delta" => delta, "logprobs" => (), "finish_reason" => finish };
+        if self.vendor == Vendor::Azure {
+            choice.push(
+                "content_filter_results",
+                if says_something {
+                    filter_results()
+                } else {
+                    object! {}
+                },
+            );
         }
-        sse::data(&event)
+        // Whoever asks for the usage finds it in every event, null until the last.
+        let is_told = match self.vendor {
+            Vendor::OpenAi | Vendor::Azure => self.question.usage,
+            Vendor::Qwen => true,
+            Vendor::DeepSeek => false,
+        };
+        let usage = usage.or(is_told.then_some(Json::Null));
+        sse::data(&self.envelope("chat.completion.chunk", list![choice], usage))
     }
+
+    /// What stands round the choices, in the vendor's order.
+    fn envelope(&self, kind: &'static str, choices: Json, usage: Option<Json>) -> Json {
+        let serial = self.context.serial;
+        let id = match self.vendor {
+            Vendor::OpenAi | Vendor::Azure => format!("chatcmpl-{serial:029x}"),
+            Vendor::Qwen => format!("chatcmpl-{}", ask::uuid(serial)),
+            Vendor::DeepSeek => ask::uuid(serial),
+        };
+        let created = self.context.wall / 1000;
+        let model = self.question.model.clone();
+        let mut envelope = match self.vendor {
+            Vendor::OpenAi => object! {
+                "id" => id,
+                "object" => kind,
+                "created" => created,
+                "model" => model,
+                "choices" => choices,
+                "service_tier" => "default",
+                "system_fingerprint" => (),
+            },
+            Vendor::DeepSeek => object! {
+                "id" => id,
+                "object" => kind,
+                "created" => created,
+                "model" => model,
+                "choices" => choices,
+                "system_fingerprint" => "fp_mock",
+            },
+            Vendor::Azure => object! {
+                "choices" => choices,
+                "created" => created,
+                "id" => id,
+                "model" => model,
+                "object" => kind,
+                "system_fingerprint" => "fp_mock",
+            },
+            Vendor::Qwen => object! {
+                "choices" => choices,
+                "object" => kind,
+                "created" => created,
+                "system_fingerprint" => (),
+                "model" => model,
+                "id" => id,
+            },
+        };
+        if let Some(usage) = usage {
+            envelope.push("usage", usage);
+        }
+        envelope
+    }
+
+    fn usage(&self) -> Json {
+        let (asked, said) = (self.question.llm_tokens, self.said.llm_tokens);
+        let mut usage = object! {
+            "prompt_tokens" => asked,
+            "completion_tokens" => said,
+            "total_tokens" => asked.saturating_add(said),
+        };
+        match self.vendor {
+            Vendor::OpenAi | Vendor::Azure => {
+                usage.push("prompt_tokens_details", object! { "cached_tokens" => 0, "audio_tokens" => 0 });
+                let details = object! {
+                    "reasoning_tokens" => 0,
+                    "audio_tokens" => 0,
+                    "accepted_prediction_tokens" => 0,
+                    "rejected_prediction_tokens" => 0,
+                };
+                usage.push("completion_tokens_details", details);
+            }
+            Vendor::DeepSeek => {
+                usage.push("prompt_tokens_details", object! { "cached_tokens" => 0 });
+                usage.push("prompt_cache_hit_tokens", 0);
+                usage.push("prompt_cache_miss_tokens", asked);
+            }
+            Vendor::Qwen => usage.push("prompt_tokens_details", object! { "cached_tokens" => 0 }),
+        }
+        usage
+    }
+}
+
+/// Azure's word that nothing was filtered.
+fn filter_results() -> Json {
+    let safe = || object! { "filtered" => false, "severity" => "safe" };
+    object! { "hate" => safe(), "self_harm" => safe(), "sexual" => safe(), "violence" => safe() }
+}
+
+fn prompt_filter_results() -> Json {
+    list![object! { "prompt_index" => 0, "content_filter_results" => filter_results() }]
 }

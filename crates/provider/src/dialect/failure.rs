@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use firedrill_failover::Duration;
 
 use crate::behaviour::{Plan, Refusal};
-use crate::quota::Unit;
+use crate::quota::{Standing, Unit};
 
 /// An error that a vendor has. Each vendor has a list of them; the first with a status is what that status means by
 /// itself.
@@ -15,9 +15,9 @@ pub(super) struct Known {
     pub(super) name: &'static str,
     /// The status that it comes with.
     pub(super) status: u16,
-    /// Its `type`, or whatever is the coarser of the vendor's two words.
+    /// The coarser of the vendor's two words, such as `type`.
     pub(super) kind: &'static str,
-    /// Its `code`, or whatever is the finer one.
+    /// The finer one, such as `code`.
     pub(super) code: Option<&'static str>,
     /// What it says.
     pub(super) message: &'static str,
@@ -28,7 +28,10 @@ pub(super) struct Known {
 pub(super) struct Failure {
     /// The status it means, whatever the reply's own is.
     pub(super) status: u16,
+    /// What a script calls it by.
     pub(super) name: Cow<'static, str>,
+    /// Whether the vendor's list has the name.
+    pub(super) is_known: bool,
     pub(super) kind: &'static str,
     pub(super) code: Option<Cow<'static, str>>,
     pub(super) message: Cow<'static, str>,
@@ -36,7 +39,7 @@ pub(super) struct Failure {
     pub(super) limit: Limit,
     /// When to come back.
     pub(super) retry_after: Option<Duration>,
-    /// Whether the script itself said when, so that it is told even where the vendor does not.
+    /// Whether that was written for this answer, so that it is told even where the vendor tells nothing.
     pub(super) insists: bool,
 }
 
@@ -63,24 +66,33 @@ impl Limit {
     }
 }
 
-/// The error of `known` that `plan` means. `overloaded` is what a plan means that has neither a name nor a status that is
-/// an error.
-pub(super) fn choose(known: &'static [Known], overloaded: u16, plan: &Plan) -> Failure {
+/// An entry of a list.
+pub(super) const fn known(
+    name: &'static str,
+    status: u16,
+    kind: &'static str,
+    code: Option<&'static str>,
+    message: &'static str,
+) -> Known {
+    Known { name, status, kind, code, message }
+}
+
+/// The error of `list` that `plan` means. `overloaded` is the status of what a plan means that has neither a name that is
+/// known nor a status that is an error.
+pub(super) fn choose(list: &'static [Known], overloaded: u16, plan: &Plan) -> Failure {
     let answer = &plan.answer;
     let name = answer.error.as_deref();
-    let named = name.and_then(|name| known.iter().find(|known| known.name == name));
+    let named = name.and_then(|name| list.iter().find(|known| known.name == name));
     let written = Some(answer.status.code()).filter(|status| !(200..300).contains(status));
     let status = written.or(named.map(|named| named.status)).unwrap_or(overloaded);
-    let chosen = named.unwrap_or_else(|| of_status(known, status));
-    let code = match (name, named) {
-        (Some(name), None) => Some(Cow::Owned(name.to_owned())),
-        _ => chosen.code.map(Cow::Borrowed),
-    };
+    let chosen = named.unwrap_or_else(|| of_status(list, status));
+    let unknown = name.filter(|_| named.is_none()).map(|name| Cow::Owned(name.to_owned()));
     Failure {
         status,
-        name: name.map_or(Cow::Borrowed(chosen.name), |name| Cow::Owned(name.to_owned())),
+        name: unknown.clone().unwrap_or(Cow::Borrowed(chosen.name)),
+        is_known: unknown.is_none(),
         kind: chosen.kind,
-        code,
+        code: unknown.or(chosen.code.map(Cow::Borrowed)),
         message: chosen.message.into(),
         limit: match plan.refusal {
             Some(Refusal::Quota { unit, per, limit }) => Limit::Quota { unit, per, most: limit },
@@ -93,8 +105,39 @@ pub(super) fn choose(known: &'static [Known], overloaded: u16, plan: &Plan) -> F
 }
 
 /// What a status means by itself: the first error that has it, or else the most general of its class.
-fn of_status(known: &'static [Known], status: u16) -> &'static Known {
-    let first = |status| known.iter().find(|known| known.status == status);
+fn of_status(list: &'static [Known], status: u16) -> &'static Known {
+    let first = |status| list.iter().find(|known| known.status == status);
     let general = if status < 500 { 400 } else { 500 };
     first(status).or_else(|| first(general)).expect("broken invariant: every dialect has a 400 and a 500")
+}
+
+/// Of several quotas of a unit, the one that headers tell: of which the least remains, and then which is back last.
+pub(super) fn tightest(quotas: &[Standing], unit: Unit) -> Option<&Standing> {
+    let quotas = quotas.iter().filter(|standing| standing.unit == unit);
+    quotas.min_by_key(|standing| (standing.remaining, std::cmp::Reverse(standing.reset)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quota::Standing;
+
+    #[test]
+    fn headers_tell_of_the_quota_of_which_the_least_remains_and_then_of_the_one_that_is_back_last() {
+        let standing = |unit, remaining, seconds| Standing {
+            unit,
+            per: Duration::from_secs(60),
+            limit: 9,
+            remaining,
+            reset: Duration::from_secs(seconds),
+        };
+        let quotas = [
+            standing(Unit::LlmTokens, 0, 9),
+            standing(Unit::Requests, 2, 9),
+            standing(Unit::Requests, 1, 1),
+            standing(Unit::Requests, 1, 3),
+        ];
+        assert_eq!(tightest(&quotas, Unit::Requests), Some(&quotas[3]));
+        assert_eq!(tightest(&quotas[..1], Unit::Requests), None);
+    }
 }

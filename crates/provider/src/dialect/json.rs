@@ -76,6 +76,13 @@ impl From<u16> for Json {
     }
 }
 
+// What a whole number is that is written down; none of them is below zero.
+impl From<i32> for Json {
+    fn from(value: i32) -> Self {
+        Self::Number(value.unsigned_abs().into())
+    }
+}
+
 impl From<&'static str> for Json {
     fn from(value: &'static str) -> Self {
         Self::Text(value.into())

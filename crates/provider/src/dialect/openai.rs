@@ -4,42 +4,40 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::ask::{self, Headers};
-use super::failure::{self, Failure, Known, Limit};
+use super::chat::{self, Vendor};
+use super::failure::{self, Failure, Known, Limit, known};
 use super::json::{Json, object};
-use super::{Context, chat, sse, when};
+use super::{Context, sse, when};
 use crate::behaviour::Plan;
-use crate::dialect::Dialect;
 use crate::exchange::{Incoming, Question, Reply};
-use crate::quota::{Standing, Unit};
+use crate::quota::Unit;
 
 const PATH: &str = "/v1/chat/completions";
-
-/// What an overloaded provider answers.
+/// The status of an overloaded provider.
 const OVERLOADED: u16 = 503;
+const INVALID: &str = "invalid_request_error";
+const QUOTA: &str = "insufficient_quota";
+const EXCEEDED: &str = "You exceeded your current quota, please check your plan and billing details.";
 
 const KNOWN: &[Known] = &[
-    known("invalid_request_error", 400, "invalid_request_error", None, "The request is not valid."),
+    known("invalid_request_error", 400, INVALID, None, "The request is not valid."),
     known(
         "context_length_exceeded",
         400,
-        "invalid_request_error",
+        INVALID,
         Some("context_length_exceeded"),
-        "This model's maximum context length is 8192 tokens. Please reduce the length of the messages.",
+        "This model's maximum context length is exceeded. Please reduce the length of the messages.",
     ),
+    known("content_filter", 400, INVALID, Some("content_filter"), "The content was filtered."),
     known(
         "invalid_api_key",
         401,
-        "invalid_request_error",
+        INVALID,
         Some("invalid_api_key"),
-        "Incorrect API key provided: ********.",
+        "Incorrect API key provided: ********. You can find your API key in your account.",
     ),
-    known(
-        "account_deactivated",
-        401,
-        "invalid_request_error",
-        Some("account_deactivated"),
-        "The account that this API key belongs to is deactivated.",
-    ),
+    known("account_deactivated", 401, INVALID, Some("account_deactivated"), "The account is deactivated."),
+    known("ip_not_authorized", 401, INVALID, Some("ip_not_authorized"), "Your IP is not authorized."),
     known(
         "unsupported_country_region_territory",
         403,
@@ -50,26 +48,43 @@ const KNOWN: &[Known] = &[
     known(
         "model_not_found",
         404,
-        "invalid_request_error",
+        INVALID,
         Some("model_not_found"),
         "The model does not exist or you do not have access to it.",
     ),
-    known("rate_limit_exceeded", 429, "requests", Some("rate_limit_exceeded"), "Rate limit reached"),
-    known("requests", 429, "requests", Some("rate_limit_exceeded"), "Rate limit reached"),
-    known("tokens", 429, "tokens", Some("rate_limit_exceeded"), "Rate limit reached"),
+    known("rate_limit_exceeded", 429, "requests", Some("rate_limit_exceeded"), ""),
+    known("requests", 429, "requests", Some("rate_limit_exceeded"), ""),
+    known("tokens", 429, "tokens", Some("rate_limit_exceeded"), ""),
+    known("insufficient_quota", 429, QUOTA, Some(QUOTA), EXCEEDED),
+    known("credit_balance_exhausted", 429, QUOTA, Some("credit_balance_exhausted"), EXCEEDED),
     known(
-        "insufficient_quota",
+        "organization_spend_limit_exceeded",
         429,
-        "insufficient_quota",
-        Some("insufficient_quota"),
-        "You exceeded your current quota, please check your plan and billing details.",
+        QUOTA,
+        Some("organization_spend_limit_exceeded"),
+        EXCEEDED,
     ),
+    known(
+        "organization_usage_limit_exceeded",
+        429,
+        QUOTA,
+        Some("organization_usage_limit_exceeded"),
+        EXCEEDED,
+    ),
+    known("project_spend_limit_exceeded", 429, QUOTA, Some("project_spend_limit_exceeded"), EXCEEDED),
     known(
         "billing_not_active",
         429,
         "billing_not_active",
         Some("billing_not_active"),
-        "Your account is not active, please check your billing details.",
+        "Your account is not active.",
+    ),
+    known(
+        "slow_down",
+        429,
+        "rate_limit_error",
+        Some("slow_down"),
+        "Your request rate increased too quickly. Please slow down.",
     ),
     known(
         "server_error",
@@ -85,24 +100,7 @@ const KNOWN: &[Known] = &[
         Some("server_is_overloaded"),
         "Our servers are currently overloaded. Please try again later.",
     ),
-    known(
-        "slow_down",
-        503,
-        "service_unavailable_error",
-        Some("slow_down"),
-        "The rate of requests grew too fast. Please slow down.",
-    ),
 ];
-
-const fn known(
-    name: &'static str,
-    status: u16,
-    kind: &'static str,
-    code: Option<&'static str>,
-    message: &'static str,
-) -> Known {
-    Known { name, status, kind, code, message }
-}
 
 pub(super) fn read(incoming: &Incoming<'_>) -> Result<Question, Reply> {
     if incoming.path != PATH {
@@ -110,8 +108,7 @@ pub(super) fn read(incoming: &Incoming<'_>) -> Result<Question, Reply> {
         return Err(wrong(404, message, None, None));
     }
     if incoming.method != "POST" {
-        let message = "Only POST requests are accepted.";
-        return Err(wrong(405, message, None, Some("method_not_supported")));
+        return Err(wrong(405, "Only POST requests are accepted.", None, Some("method_not_supported")));
     }
     let Some(token) = ask::bearer(incoming) else {
         let message = "You didn't provide an API key. You need to provide your API key in an Authorization header \
@@ -129,11 +126,11 @@ pub(super) fn wrong(
     param: Option<&'static str>,
     code: Option<&'static str>,
 ) -> Reply {
-    let code = code.map(Cow::Borrowed);
-    let body = error(message.into(), "invalid_request_error", param, code);
+    let body = error(message.into(), INVALID, param, code.map(Cow::Borrowed));
     ask::whole(status, vec![("content-type".into(), "application/json".into())], &body)
 }
 
+/// The shape of every error.
 pub(super) fn error(
     message: Cow<'static, str>,
     kind: &'static str,
@@ -144,43 +141,37 @@ pub(super) fn error(
 }
 
 pub(super) fn well(question: &Question, plan: &Plan, context: &Context<'_>) -> Reply {
-    chat::well(Dialect::OpenAi, question, context, headers(plan, context))
+    chat::well(Vendor::OpenAi, question, context, headers(plan, context))
 }
 
 pub(super) fn refuse(question: &Question, plan: &Plan, context: &Context<'_>) -> Reply {
     let failure = failure::choose(KNOWN, OVERLOADED, plan);
     let mut headers = headers(plan, context);
-    headers.push(("content-type".into(), "application/json".into()));
+    headers.insert(0, ("content-type".into(), "application/json".into()));
     if let Some(after) = failure.retry_after {
         headers.push(("retry-after".into(), when::whole_seconds(after).to_string()));
-        headers.push(("retry-after-ms".into(), after.as_millis().to_string()));
     }
     ask::whole(failure.status, headers, &told(&failure, question, plan))
 }
 
-pub(super) fn error_event(question: &Question, plan: &Plan, _: &Context<'_>) -> Vec<u8> {
+pub(super) fn error_event(question: &Question, plan: &Plan) -> Vec<u8> {
     sse::data(&told(&failure::choose(KNOWN, OVERLOADED, plan), question, plan))
 }
 
 /// The body of an error.
 fn told(failure: &Failure, question: &Question, plan: &Plan) -> Json {
-    let limited = failure.code.as_deref() == Some("rate_limit_exceeded");
-    if !limited {
+    if failure.code.as_deref() != Some("rate_limit_exceeded") {
         return error(failure.message.clone(), failure.kind, None, failure.code.clone());
     }
-    let unit = if failure.name == "tokens" || failure.limit.is_of_llm_tokens() {
-        Unit::LlmTokens
-    } else {
-        Unit::Requests
+    let is_of_llm_tokens = failure.name == "tokens" || failure.limit.is_of_llm_tokens();
+    let (kind, what) = match (is_of_llm_tokens, failure.limit) {
+        (_, Limit::Concurrent) => ("requests", "concurrent requests"),
+        (false, limit) if limit.is_daily() => ("requests", "requests per day (RPD)"),
+        (false, _) => ("requests", "requests per min (RPM)"),
+        (true, limit) if limit.is_daily() => ("tokens", "tokens per day (TPD)"),
+        (true, _) => ("tokens", "tokens per min (TPM)"),
     };
-    let (kind, long, short) = match (unit, failure.limit.is_daily()) {
-        (Unit::Requests, false) => ("requests", "requests per min", "RPM"),
-        (Unit::Requests, true) => ("requests", "requests per day", "RPD"),
-        (Unit::LlmTokens, false) => ("tokens", "tokens per min", "TPM"),
-        (Unit::LlmTokens, true) => ("tokens", "tokens per day", "TPD"),
-    };
-    let mut message =
-        format!("Rate limit reached for {} in organization org-mock on {long} ({short})", question.model);
+    let mut message = format!("Rate limit reached for {} in organization org-mock on {what}", question.model);
     if let Limit::Quota { unit, per, most } = failure.limit {
         let standing = plan.quotas.iter().find(|it| it.unit == unit && it.per == per && it.limit == most);
         let used = most.saturating_sub(standing.map_or(0, |standing| standing.remaining));
@@ -205,7 +196,7 @@ fn headers(plan: &Plan, context: &Context<'_>) -> Headers {
         ("openai-version".into(), "2020-10-01".into()),
     ];
     for (unit, word) in [(Unit::Requests, "requests"), (Unit::LlmTokens, "tokens")] {
-        if let Some(standing) = tightest(&plan.quotas, unit) {
+        if let Some(standing) = failure::tightest(&plan.quotas, unit) {
             let mut push =
                 |what: &str, value| headers.push((format!("x-ratelimit-{what}-{word}").into(), value));
             push("limit", standing.limit.to_string());
@@ -214,10 +205,4 @@ fn headers(plan: &Plan, context: &Context<'_>) -> Headers {
         }
     }
     headers
-}
-
-/// Of several quotas of a unit, the one that headers tell: of which the least remains, and then which is back last.
-pub(super) fn tightest(quotas: &[Standing], unit: Unit) -> Option<&Standing> {
-    let quotas = quotas.iter().filter(|standing| standing.unit == unit);
-    quotas.min_by_key(|standing| (standing.remaining, std::cmp::Reverse(standing.reset)))
 }

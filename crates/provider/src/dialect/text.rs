@@ -34,3 +34,40 @@ impl<'a> Said<'a> {
         self.text.split_inclusive(char::is_whitespace)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_bytes_are_an_llm_token_and_a_last_one_may_be_shorter() {
+        let counted: Vec<u64> = [0, 1, 4, 5, 8, u64::MAX].map(llm_tokens).to_vec();
+        assert_eq!(counted, [0, 1, 1, 2, 2, u64::MAX / 4 + 1]);
+    }
+
+    #[track_caller]
+    fn check(text: &str, most: Option<u64>, expect: (&str, u64, bool)) {
+        let said = say(text, most);
+        assert_eq!((said.text, said.llm_tokens, said.cut), expect);
+    }
+
+    #[test]
+    fn a_text_is_cut_between_two_characters() {
+        check("12345678", None, ("12345678", 2, false));
+        check("12345678", Some(2), ("12345678", 2, false));
+        check("123456789", Some(2), ("12345678", 2, true));
+        check("1234567\u{e9}", Some(2), ("1234567", 2, true));
+        check("\u{1f525}\u{1f525}", Some(1), ("\u{1f525}", 1, true));
+        check("x", Some(0), ("", 0, true));
+        check("", Some(1), ("", 0, false));
+        check("x", Some(u64::MAX), ("x", 1, false));
+    }
+
+    #[test]
+    fn the_words_are_the_text() {
+        for text in ["", " ", "one", " one  two\nthree ", "no-break\u{a0}space"] {
+            assert_eq!(say(text, None).words().collect::<String>(), text);
+        }
+        assert_eq!(say("one two", None).words().collect::<Vec<_>>(), ["one ", "two"]);
+    }
+}

@@ -47,3 +47,48 @@ pub(super) fn rfc3339(wall: u64) -> String {
     let seconds = i64::try_from(wall.div_ceil(1000)).unwrap_or(i64::MAX);
     Timestamp::from_second(seconds.min(Timestamp::MAX.as_second())).unwrap_or(Timestamp::MAX).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(millis: u64, as_go: &str, as_proto: &str, seconds: u64) {
+        let duration = Duration::from_millis(millis);
+        assert_eq!(go(duration), as_go);
+        assert_eq!(proto(duration), as_proto);
+        assert_eq!(whole_seconds(duration), seconds);
+    }
+
+    #[test]
+    fn lengths_of_time_are_written_as_their_vendors_write_them() {
+        check(0, "0s", "0s", 0);
+        check(1, "1ms", "0.001s", 1);
+        check(999, "999ms", "0.999s", 1);
+        check(1_000, "1s", "1s", 1);
+        check(8_640, "8.64s", "8.640s", 9);
+        check(60_000, "1m0s", "60s", 60);
+        check(360_000, "6m0s", "360s", 360);
+        check(3_600_000, "1h0m0s", "3600s", 3_600);
+        check(86_400_000, "24h0m0s", "86400s", 86_400);
+        check(5_025_006, "1h23m45.006s", "5025.006s", 5_026);
+        check(u64::MAX, "5124095576030h25m51.615s", "18446744073709551.615s", 18_446_744_073_709_552);
+    }
+
+    #[test]
+    fn a_time_is_rounded_up_to_whole_seconds() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(1), "1970-01-01T00:00:01Z");
+        assert_eq!(rfc3339(1_709_164_799_000), "2024-02-28T23:59:59Z");
+        assert_eq!(rfc3339(1_709_164_799_001), "2024-02-29T00:00:00Z");
+        assert_eq!(rfc3339(4_102_444_800_000), "2100-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_time_past_all_times_is_the_last_one() {
+        assert_eq!(
+            rfc3339(u64::MAX),
+            Timestamp::from_second(Timestamp::MAX.as_second()).unwrap().to_string()
+        );
+    }
+}

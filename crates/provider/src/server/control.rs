@@ -13,10 +13,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::exchange::Body;
-use crate::fault::Fault;
 use crate::quota::{Standing, Unit};
 use crate::scalar::Span;
 use crate::server::course::Course;
+use crate::server::file::refuses;
 use crate::server::journal::Wanted;
 use crate::server::line::Phase;
 use crate::server::sending::{Sending, Stream};
@@ -147,8 +147,7 @@ async fn replace(shared: &Shared, name: &str, body: &Bytes) -> Answered {
         return Err(refused(StatusCode::NOT_FOUND, &format!("unknown provider {} ({hint})", quoted(name))));
     };
     let upstream: Upstream = parse(body, "what the provider will do")?;
-    let refuses = upstream.outages.iter().any(|outage| outage.fault == Some(Fault::Refused));
-    if refuses && shared.providers.len() > 1 {
+    if refuses(&upstream) && shared.providers.len() > 1 {
         let message = "a provider that shares its port cannot refuse connections";
         return Err(refused(StatusCode::BAD_REQUEST, message));
     }

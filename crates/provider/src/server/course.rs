@@ -204,8 +204,8 @@ mod tests {
 
     /// Plays at most `most` steps, each as a word.
     #[track_caller]
-    fn check(body: Body, fault: Option<Fault>, most: usize, expect: &str) {
-        let mut course = Course::new(body, fault.as_ref(), ms(5), vec![ms(1), ms(0)]);
+    fn check(body: Body, fault: Option<&Fault>, most: usize, expect: &str) {
+        let mut course = Course::new(body, fault, ms(5), vec![ms(1), ms(0)]);
         let mut steps = Vec::new();
         while steps.len() < most {
             let step = course.next();
@@ -232,37 +232,37 @@ mod tests {
     #[test]
     fn what_stops_never_comes_to_its_end() {
         let bytes = |bytes| After::Bytes(Whole(bytes));
-        check(whole(), Some(Fault::Cut(bytes(3))), 9, r#""{\"a" | end"#);
-        check(whole(), Some(Fault::Cut(bytes(0))), 9, "end");
-        check(whole(), Some(Fault::Cut(bytes(99))), 9, r#""{\"a\": 1" | end"#);
-        check(whole(), Some(Fault::Cut(After::Events(Whole(2)))), 9, r#""{\"" | end"#);
+        check(whole(), Some(&Fault::Cut(bytes(3))), 9, r#""{\"a" | end"#);
+        check(whole(), Some(&Fault::Cut(bytes(0))), 9, "end");
+        check(whole(), Some(&Fault::Cut(bytes(99))), 9, r#""{\"a\": 1" | end"#);
+        check(whole(), Some(&Fault::Cut(After::Events(Whole(2)))), 9, r#""{\"" | end"#);
         let two = After::Events(Whole(2));
         let prefix = r#"wait 5ms | "data: {\"a\":1}\n\n" | wait 1ms | "two ""#;
-        check(events(), Some(Fault::Cut(two)), 9, &format!("{prefix} | end"));
-        check(events(), Some(Fault::StallAfter(two)), 9, &format!("{prefix} | hang"));
-        check(events(), Some(Fault::StallAfter(bytes(99))), 9, &format!("{prefix} | \"thre\" | hang"));
-        check(whole(), Some(Fault::MalformedChunk), 9, r#""{\"a\"" | end"#);
+        check(events(), Some(&Fault::Cut(two)), 9, &format!("{prefix} | end"));
+        check(events(), Some(&Fault::StallAfter(two)), 9, &format!("{prefix} | hang"));
+        check(events(), Some(&Fault::StallAfter(bytes(99))), 9, &format!("{prefix} | \"thre\" | hang"));
+        check(whole(), Some(&Fault::MalformedChunk), 9, r#""{\"a\"" | end"#);
     }
 
     #[test]
     fn a_drip_waits_between_its_pieces() {
         let drip = Drip { bytes: Whole(3), every: Span(ms(7)) };
         let expect = r#""{\"a" | wait 7ms | "\": " | wait 7ms | "1}" | end"#;
-        check(whole(), Some(Fault::Drip(drip)), 9, expect);
+        check(whole(), Some(&Fault::Drip(drip)), 9, expect);
         let drip = Drip { bytes: Whole(0), every: Span(ms(7)) };
-        check(whole(), Some(Fault::Drip(drip)), 3, r#""{" | wait 7ms | "\"""#);
+        check(whole(), Some(&Fault::Drip(drip)), 3, r#""{" | wait 7ms | "\"""#);
     }
 
     #[test]
     fn what_is_no_json_keeps_its_framing() {
-        check(whole(), Some(Fault::InvalidJson), 9, r#""{\"a\"" | end"#);
-        check(events(), Some(Fault::InvalidJson), 2, r#"wait 5ms | "data: {\"a\":1,\n\n""#);
+        check(whole(), Some(&Fault::InvalidJson), 9, r#""{\"a\"" | end"#);
+        check(events(), Some(&Fault::InvalidJson), 2, r#"wait 5ms | "data: {\"a\":1,\n\n""#);
     }
 
     #[test]
     fn an_endless_answer_goes_on() {
-        check(whole(), Some(Fault::Endless), 3, r#""{\"a\": 1}" | "                " | "                ""#);
+        check(whole(), Some(&Fault::Endless), 3, r#""{\"a\": 1}" | "                " | "                ""#);
         let expect = r#"wait 5ms | "data: {\"a\":1}\n\n" | wait 1ms | "two " | wait 1ms | "two ""#;
-        check(events(), Some(Fault::Endless), 6, expect);
+        check(events(), Some(&Fault::Endless), 6, expect);
     }
 }

@@ -9,11 +9,11 @@ use firedrill_yaml::{Problem, Source};
 
 use crate::dialect::Dialect;
 use crate::server::clock::Clock;
-use crate::server::file::{MockFile, Route, Specified, TEXT, labelled};
+use crate::server::file::{MockFile, Route, Specified, TEXT};
 use crate::server::journal::{Ended, Entry, Wanted};
 use crate::server::limits::Limits;
 use crate::server::start::{Server, Settings};
-use crate::server::tokens::{Tokens, label_of_a_stranger};
+use crate::server::tokens::{Tokens, label_of_a_stranger, labelled};
 use crate::upstream::Upstream;
 
 /// A mock provider on a free port of this machine. It is gone when it is dropped.
@@ -148,8 +148,9 @@ impl Builder {
         }
         let upstream = labelled(self.upstream.map_err(wrong)?, &mut tokens).map_err(StartError::Upstream)?;
         let (name, route) = (self.dialect.word().to_owned(), Route::default());
-        let only = Specified { name, dialect: self.dialect, route, text: self.text, upstream, tokens };
-        let file = MockFile { seed: 0, providers: vec![only], warnings: Vec::new() };
+        let only =
+            Specified { seed: 0, name, dialect: self.dialect, route, text: self.text, upstream, tokens };
+        let file = MockFile { providers: vec![only], warnings: Vec::new() };
         Server::start(file, self.settings).map(MockProvider).map_err(StartError::Port)
     }
 }

@@ -1,19 +1,13 @@
 //! The mock file: which providers there are, by which path, with which tokens, and what they will do.
 
-use std::borrow::Cow;
 use std::path::Path;
-use std::str::FromStr;
 
-use firedrill_yaml::{
-    Entries, Place, Problem, Source, Spanned, Whole, closest, custom, looks_secret, quoted,
-};
-use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
-use serde::de::Deserializer;
+use firedrill_yaml::{Entries, Place, Problem, Source, Spanned, looks_secret, quoted};
 
 use crate::dialect::Dialect;
-use crate::server::tokens::Tokens;
+use crate::fault::Fault;
+use crate::server::tokens::{Tokens, labelled};
+use crate::server::written::{Written, WrittenProvider};
 use crate::upstream::{Upstream, WORDS};
 
 /// What a well answer says if the file does not.
@@ -25,8 +19,6 @@ const MOST_PROVIDERS: usize = 1_000;
 /// A mock file that can be served.
 #[derive(Debug)]
 pub struct MockFile {
-    /// What chance derives from, unless something else is asked for.
-    pub seed: u64,
     pub(crate) providers: Vec<Specified>,
     /// What is worth a look.
     pub warnings: Vec<Problem>,
@@ -35,6 +27,8 @@ pub struct MockFile {
 /// A provider as it is specified.
 #[derive(Debug)]
 pub(crate) struct Specified {
+    /// What chance derives from, unless something else is asked for.
+    pub(crate) seed: u64,
     pub(crate) name: String,
     pub(crate) dialect: Dialect,
     pub(crate) route: Route,
@@ -52,91 +46,6 @@ pub(crate) struct Route {
     pub(crate) path: String,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Written {
-    /// What chance derives from. Default: 0.
-    seed: Option<Whole>,
-    /// The providers. With a single one its keys may stand here instead.
-    providers: Option<Spanned<Vec<Spanned<WrittenProvider>>>>,
-    /// What the journal calls the provider. Default: its type.
-    name: Option<Spanned<String>>,
-    /// What it speaks.
-    #[serde(rename = "type")]
-    dialect: Option<Spanned<Word>>,
-    /// What the paths of its requests begin with.
-    path: Option<Spanned<String>>,
-    /// Which host its requests ask for.
-    host: Option<Spanned<String>>,
-    /// The tokens that it knows, each with its label. Default: any token is good.
-    tokens: Option<Spanned<Entries<String, Spanned<String>>>>,
-    /// What it will do. Default: it is always well.
-    upstream: Option<Upstream>,
-    /// What a well answer says.
-    answer: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct WrittenProvider {
-    /// What the journal calls it. Default: its type.
-    name: Option<Spanned<String>>,
-    /// What it speaks.
-    #[serde(rename = "type")]
-    dialect: Spanned<Word>,
-    /// What the paths of its requests begin with, such as `/openai`.
-    path: Option<Spanned<String>>,
-    /// Which host its requests ask for, such as `api.openai.local`.
-    host: Option<Spanned<String>>,
-    /// The tokens that it knows, each with its label: the token as it is, `env:NAME` or `file:PATH`. Default: any token is
-    /// good, and is known by a fingerprint.
-    tokens: Option<Spanned<Entries<String, Spanned<String>>>>,
-    /// What it will do. Default: it is always well.
-    #[serde(default)]
-    upstream: Upstream,
-    /// What a well answer says.
-    answer: Option<Spanned<String>>,
-}
-
-/// A dialect, by its word.
-struct Word(Dialect);
-
-impl<'de> Deserialize<'de> for Word {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        Dialect::from_str(&word).map(Self).map_err(|_| {
-            let words = Dialect::ALL.map(Dialect::word);
-            let hint = closest(&word, words).map_or_else(
-                || format!("there is: {}", words.join(", ")),
-                |near| format!("did you mean `{near}`?"),
-            );
-            custom(format_args!("expected what the provider speaks, found {}", quoted(&word)), hint)
-        })
-    }
-}
-
-impl JsonSchema for Word {
-    fn schema_name() -> Cow<'static, str> {
-        "Dialect".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "description": "What a provider speaks.", "enum": Dialect::ALL.map(Dialect::word) })
-    }
-}
-
-/// The JSON schema of mock files as text: draft 2020-12, with a line's end at the end. `docs/mock.schema.json` is a
-/// committed copy.
-///
-/// # Panics
-/// Never: the schema is plain data.
-pub fn mock_schema() -> String {
-    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Written>();
-    let mut text = serde_json::to_string_pretty(&schema).expect("broken invariant: a schema is plain data");
-    text.push('\n');
-    text
-}
-
 impl MockFile {
     /// Reads a mock file. Tokens that stand in the environment or in a file of their own are looked up; a path is relative to
     /// the mock file.
@@ -145,16 +54,49 @@ impl MockFile {
     /// Everything that is wrong with it, each with its place; at least one problem.
     pub fn parse(source: &Source) -> Result<Self, Vec<Problem>> {
         let written: Written = source.parse("a mock file").map_err(|problem| vec![problem])?;
-        let seed = written.seed.map_or(0, u64::from);
-        let mut checker = Checker { source, errors: Vec::new(), warnings: Vec::new() };
+        let mut checker = Checker {
+            source,
+            seed: written.seed.map_or(0, u64::from),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        };
         let providers = checker.providers(written);
         let in_file = |problem: Problem| problem.in_file(source.name());
         if checker.errors.is_empty() {
             let warnings = checker.warnings.into_iter().map(in_file).collect();
-            return Ok(Self { seed, providers, warnings });
+            return Ok(Self { providers, warnings });
         }
         checker.errors.sort_by_key(Problem::place);
         Err(checker.errors.into_iter().map(in_file).collect())
+    }
+
+    /// The providers of all `files`, behind one port.
+    ///
+    /// # Errors
+    /// If two of them have one name, or get the same requests, or one wants the port for itself.
+    pub fn join(files: Vec<Self>) -> Result<Self, Problem> {
+        let mut joined = Self { providers: Vec::new(), warnings: Vec::new() };
+        for file in files {
+            joined.providers.extend(file.providers);
+            joined.warnings.extend(file.warnings);
+        }
+        let providers = &joined.providers;
+        for (at, provider) in providers.iter().enumerate() {
+            let name = quoted(&provider.name);
+            if providers[..at].iter().any(|other| other.name == provider.name) {
+                let problem = Problem::new(format!("two providers are called {name}"));
+                return Err(problem.hint("give one a `name` of its own"));
+            }
+            if let Some(other) = providers[..at].iter().find(|other| other.route == provider.route) {
+                let message = format!("every request for {name} is for {} already", quoted(&other.name));
+                let hint = format!("give it a `path` of its own, for example `path: /{}`", provider.name);
+                return Err(Problem::new(message).hint(hint));
+            }
+            if providers.len() > 1 && refuses(&provider.upstream) {
+                return Err(Problem::new(format!("{name} shares its port, so it cannot refuse connections")));
+            }
+        }
+        Ok(joined)
     }
 
     /// A line for each provider, for people: its name, what it speaks, and which requests are for it.
@@ -188,8 +130,14 @@ impl Route {
     }
 }
 
+/// Whether there is a time at which nobody listens.
+pub(crate) fn refuses(upstream: &Upstream) -> bool {
+    upstream.outages.iter().any(|outage| outage.fault == Some(Fault::Refused))
+}
+
 struct Checker<'a> {
     source: &'a Source,
+    seed: u64,
     errors: Vec<Problem>,
     warnings: Vec<Problem>,
 }
@@ -235,12 +183,7 @@ impl Checker<'_> {
         let mut known: Vec<(Specified, Place)> = Vec::new();
         for provider in providers.value {
             let place = provider.value.dialect.place;
-            let refused = provider
-                .value
-                .upstream
-                .outages
-                .iter()
-                .any(|outage| outage.fault == Some(crate::Fault::Refused));
+            let refused = refuses(&provider.value.upstream);
             if many && refused {
                 let hint = "nobody listens then, for any of them: give it a mock file and a port of its own";
                 let message = "a provider that shares its port cannot refuse connections";
@@ -274,7 +217,7 @@ impl Checker<'_> {
     }
 
     fn provider(&mut self, written: WrittenProvider) -> Option<Specified> {
-        let dialect = written.dialect.value.0;
+        let dialect = written.dialect.value;
         let name = written.name.map_or_else(|| dialect.word().to_owned(), |name| self.name(&name));
         let route = Route {
             host: written.host.map(|host| self.host(&host)),
@@ -288,7 +231,7 @@ impl Checker<'_> {
         let upstream =
             labelled(written.upstream, &mut tokens).map_err(|problems| self.errors.extend(problems)).ok()?;
         let text = written.answer.map_or_else(|| TEXT.to_owned(), |answer| answer.value);
-        Some(Specified { name, dialect, route, text, upstream, tokens })
+        Some(Specified { seed: self.seed, name, dialect, route, text, upstream, tokens })
     }
 
     fn name(&mut self, name: &Spanned<String>) -> String {
@@ -355,6 +298,7 @@ impl Checker<'_> {
             labels.push(label);
             if let Some(secret) = self.secret(name) {
                 tokens.know(&secret, label);
+                tokens.call(name, label);
             }
         }
         tokens
@@ -411,44 +355,4 @@ impl Checker<'_> {
             }
         }
     }
-}
-
-/// The block with labels in place of tokens. A provider that takes any token knows those that are named from now on.
-///
-/// # Errors
-/// Each name that is no token of the provider.
-pub(crate) fn labelled(mut upstream: Upstream, tokens: &mut Tokens) -> Result<Upstream, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let labels = tokens.labels();
-    let mut label = |name: &mut Spanned<String>| {
-        if tokens.open {
-            name.value = tokens.name(&name.value);
-        } else if let Some(label) = tokens.label(&name.value) {
-            name.value = label.to_string();
-        } else if !labels.contains(&*name.value) {
-            let labels: Vec<&str> = labels.iter().map(|label| &**label).collect();
-            let near = closest(&name.value, labels.iter().copied());
-            let hint = near.map_or_else(
-                || format!("`tokens` has: {}", labels.iter().take(8).copied().collect::<Vec<_>>().join(", ")),
-                |near| format!("did you mean `{near}`?"),
-            );
-            problems.push(
-                Problem::new(format!("unknown token {}", quoted(&name.value))).at(name.place).hint(hint),
-            );
-        }
-    };
-    for (name, _) in &mut upstream.tokens {
-        label(name);
-    }
-    for (_, names) in &mut upstream.domains {
-        names.iter_mut().for_each(&mut label);
-    }
-    for at in 1..upstream.tokens.len() {
-        let (name, _) = &upstream.tokens[at];
-        if upstream.tokens[..at].iter().any(|(other, _)| other.value == name.value) {
-            let problem = Problem::new(format!("the token {} is given twice", quoted(name))).at(name.place);
-            problems.push(problem.hint("once by its label and once as it is"));
-        }
-    }
-    if problems.is_empty() { Ok(upstream) } else { Err(problems) }
 }

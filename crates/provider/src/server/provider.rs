@@ -11,8 +11,8 @@ use crate::exchange::Question;
 use crate::fault::Fault;
 use crate::latency::Latency;
 use crate::script::Answer;
-use crate::server::file::{Route, labelled};
-use crate::server::tokens::Tokens;
+use crate::server::file::Route;
+use crate::server::tokens::{Tokens, labelled};
 use crate::upstream::Upstream;
 
 #[derive(Debug)]

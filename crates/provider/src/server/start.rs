@@ -72,8 +72,8 @@ impl Server {
         let listener = listen::listen(settings.address).map_err(named(settings.address))?;
         let controller = listen::listen(settings.control).map_err(named(settings.control))?;
         let (address, control) = (listener.local_addr()?, controller.local_addr()?);
-        let seed = settings.seed.unwrap_or(file.seed);
         let providers = file.providers.into_iter().map(|specified| {
+            let seed = settings.seed.unwrap_or(specified.seed);
             let fixed = (specified.name.into(), specified.dialect, specified.route, specified.text);
             Provider::new(fixed, (specified.upstream, specified.tokens), seed)
         });

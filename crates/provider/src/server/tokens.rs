@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use firedrill_yaml::looks_secret;
+use firedrill_yaml::{Problem, Spanned, closest, looks_secret, quoted};
 use sha2::{Digest, Sha256};
+
+use crate::upstream::Upstream;
 
 /// More tokens than this that nobody named share one label, so that a client that makes up tokens takes no memory.
 const MOST_STRANGERS: usize = 10_000;
@@ -15,6 +17,8 @@ const OTHERS: &str = "token-others";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tokens {
     known: BTreeMap<[u8; 32], Arc<str>>,
+    /// How the mock file names those that are kept elsewhere.
+    names: BTreeMap<String, Arc<str>>,
     /// Whether it answers tokens that are not among those.
     pub(crate) open: bool,
     strangers: BTreeSet<Arc<str>>,
@@ -28,6 +32,13 @@ impl Tokens {
     /// From now on `secret` is known as `label`.
     pub(crate) fn know(&mut self, secret: &str, label: &str) {
         self.known.insert(digest(secret), label.into());
+    }
+
+    /// The mock file names the token with this label so: `env:NAME` or `file:PATH`. Any other name is a secret, and not kept.
+    pub(crate) fn call(&mut self, name: &str, label: &str) {
+        if name.starts_with("env:") || name.starts_with("file:") {
+            self.names.insert(name.to_owned(), label.into());
+        }
     }
 
     /// A name in an open provider's `upstream` is a token, and its own label unless it looks like a real key. Gives the label.
@@ -61,6 +72,48 @@ impl Tokens {
     pub(crate) fn labels(&self) -> BTreeSet<Arc<str>> {
         self.known.values().cloned().collect()
     }
+}
+
+/// The block with labels in place of tokens. A provider that takes any token knows those that are named from now on.
+///
+/// # Errors
+/// Each name that is no token of the provider.
+pub(crate) fn labelled(mut upstream: Upstream, tokens: &mut Tokens) -> Result<Upstream, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let labels = tokens.labels();
+    let mut label = |name: &mut Spanned<String>| {
+        if tokens.open {
+            name.value = tokens.name(&name.value);
+        } else if let Some(label) =
+            tokens.names.get(&name.value).cloned().or_else(|| tokens.label(&name.value))
+        {
+            name.value = label.to_string();
+        } else if !labels.contains(&*name.value) {
+            let labels: Vec<&str> = labels.iter().map(|label| &**label).collect();
+            let near = closest(&name.value, labels.iter().copied());
+            let hint = near.map_or_else(
+                || format!("`tokens` has: {}", labels.iter().take(8).copied().collect::<Vec<_>>().join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            problems.push(
+                Problem::new(format!("unknown token {}", quoted(&name.value))).at(name.place).hint(hint),
+            );
+        }
+    };
+    for (name, _) in &mut upstream.tokens {
+        label(name);
+    }
+    for (_, names) in &mut upstream.domains {
+        names.iter_mut().for_each(&mut label);
+    }
+    for at in 1..upstream.tokens.len() {
+        let (name, _) = &upstream.tokens[at];
+        if upstream.tokens[..at].iter().any(|(other, _)| other.value == name.value) {
+            let problem = Problem::new(format!("the token {} is given twice", quoted(name))).at(name.place);
+            problems.push(problem.hint("once by its label and once as it is"));
+        }
+    }
+    if problems.is_empty() { Ok(upstream) } else { Err(problems) }
 }
 
 /// The label of a token that nobody named.

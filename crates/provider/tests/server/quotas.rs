@@ -82,7 +82,7 @@ async fn a_stream_comes_at_its_pace() {
     mock.advance(Duration::from_millis(1)).await;
     let mut answer = asked.await.expect("no panic").expect("headers");
     for wait in [2, 3, 3] {
-        let early = Duration::from_secs(wait) - Duration::from_millis(1);
+        let early = Duration::from_millis(wait * 1_000 - 1);
         assert!(tokio::time::timeout(silent, answer.chunk()).await.is_err());
         mock.advance(early).await;
         assert!(tokio::time::timeout(silent, answer.chunk()).await.is_err());
