@@ -133,7 +133,7 @@ async fn serve(args: &Args, file: MockFile, out: &mut Out) -> Result<Ended, Erro
         Problem::new(error.to_string()).hint(hint)
     })?;
     let (mock, control) = (format!("http://{}", server.address()), format!("http://{}", server.control()));
-    out.line(serde_json::json!({ "mock": mock, "control": control }));
+    out.line(format_args!(r#"{{"mock":"{mock}","control":"{control}"}}"#));
     out.show();
     if !args.quiet {
         out.complain(&table(&served, &mock, &control));
