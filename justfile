@@ -35,7 +35,7 @@ schema:
 # Take what the snapshot tests now see as right, then read the difference
 accept:
     INSTA_UPDATE=always cargo test
-    git diff --stat -- '*.snap'
+    git diff --stat -- '*.snap' fixtures/providers
 
 # Read the API documentation
 doc:

@@ -24,27 +24,29 @@ mod sse;
 mod text;
 mod when;
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+use firedrill_failover::Duration;
+use firedrill_yaml::{closest, custom, quoted};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer};
 
 #[cfg(feature = "server")]
 pub(crate) use self::ask::decoded;
 #[cfg(feature = "server")]
 pub(crate) use self::text::llm_tokens;
-use crate::behaviour::Plan;
+use crate::behaviour::{Plan, Ticket};
 use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;
+use crate::script::Answer;
 
 /// A vendor's way of being asked, answering and refusing.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialect {
     /// OpenAI.
     OpenAi,
-    /// Anthropic; Higress calls it `claude`.
-    #[serde(alias = "claude")]
+    /// Anthropic.
     Anthropic,
     /// Azure OpenAI.
     Azure,
@@ -53,11 +55,26 @@ pub enum Dialect {
     /// Amazon Bedrock.
     Bedrock,
     /// Alibaba Cloud's DashScope, where Qwen lives.
-    #[serde(alias = "dashscope")]
     Qwen,
     /// DeepSeek.
     DeepSeek,
 }
+
+/// The words that dialects are read from; the second of two is another word for the first.
+const WORDS: [(&str, Dialect); 9] = [
+    ("openai", Dialect::OpenAi),
+    ("anthropic", Dialect::Anthropic),
+    ("claude", Dialect::Anthropic),
+    ("azure", Dialect::Azure),
+    ("gemini", Dialect::Gemini),
+    ("bedrock", Dialect::Bedrock),
+    ("qwen", Dialect::Qwen),
+    ("dashscope", Dialect::Qwen),
+    ("deepseek", Dialect::DeepSeek),
+];
+
+/// The longest name of a model that is served: a stream repeats it in every event.
+const LONGEST_MODEL: usize = 1024;
 
 /// What a reply depends on besides the question and the plan.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -78,8 +95,8 @@ pub struct UnknownDialect {
 
 impl std::fmt::Display for UnknownDialect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let words: Vec<String> = Dialect::ALL.iter().map(|dialect| format!("`{}`", dialect.word())).collect();
-        write!(f, "expected a dialect ({}), found {}", words.join(", "), firedrill_yaml::quoted(&self.word))
+        let words = Dialect::ALL.map(|dialect| format!("`{}`", dialect.word())).join(", ");
+        write!(f, "expected a dialect ({words}), found {}", quoted(&self.word))
     }
 }
 
@@ -90,14 +107,29 @@ impl FromStr for Dialect {
 
     /// Reads the word of a Higress `type:`, or of a mock's `dialect:`.
     fn from_str(word: &str) -> Result<Self, UnknownDialect> {
-        match word {
-            "claude" => Ok(Self::Anthropic),
-            "dashscope" => Ok(Self::Qwen),
-            _ => Self::ALL
-                .into_iter()
-                .find(|dialect| dialect.word() == word)
-                .ok_or_else(|| UnknownDialect { word: word.to_owned() }),
-        }
+        let known = WORDS.iter().find(|(known, _)| *known == word).map(|(_, dialect)| *dialect);
+        known.ok_or_else(|| UnknownDialect { word: word.to_owned() })
+    }
+}
+
+impl<'de> Deserialize<'de> for Dialect {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        word.parse().map_err(|unknown| {
+            let meant = closest(&word, WORDS.iter().map(|(known, _)| *known));
+            custom(unknown, meant.map_or_else(String::new, |meant| format!("did you mean `{meant}`?")))
+        })
+    }
+}
+
+impl JsonSchema for Dialect {
+    fn schema_name() -> Cow<'static, str> {
+        "Dialect".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let words = WORDS.map(|(word, _)| word);
+        json_schema!({ "description": "Whose paths, bodies, headers and streams.", "type": "string", "enum": words })
     }
 }
 
@@ -119,14 +151,30 @@ impl Dialect {
         }
     }
 
+    /// The errors that a script can call by name, and the status that each comes with; the first with a status is what that
+    /// status means by itself. Another name is told as the error's code, as it stands.
+    pub fn errors(self) -> impl Iterator<Item = (&'static str, u16)> {
+        let known = match self {
+            Self::OpenAi => openai::KNOWN,
+            Self::Anthropic => anthropic::KNOWN,
+            Self::Azure => azure::KNOWN,
+            Self::Gemini => gemini::KNOWN,
+            Self::Bedrock => bedrock::KNOWN,
+            Self::Qwen => qwen::KNOWN,
+            Self::DeepSeek => deepseek::KNOWN,
+        };
+        known.iter().map(|known| (known.name, known.status))
+    }
+
     /// What a request asks for. Any token is good here: the plan says which is not.
     ///
     /// # Errors
     ///
-    /// The dialect's own answer to a request without a token (401), for a path it does not serve (404), with another method
-    /// (405), or with a body that is no JSON or lacks what it must have (400).
+    /// The dialect's own answer to a request without a token (401, or 403), for a path it does not serve or a model whose
+    /// name is longer than 1024 bytes (404), with another method (405), or with a body that is no JSON or lacks what it must
+    /// have (400, or 422).
     pub fn read(self, incoming: &Incoming<'_>) -> Result<Question, Reply> {
-        match self {
+        let question = match self {
             Self::OpenAi => openai::read(incoming),
             Self::Anthropic => anthropic::read(incoming),
             Self::Azure => azure::read(incoming),
@@ -134,7 +182,19 @@ impl Dialect {
             Self::Bedrock => bedrock::read(incoming),
             Self::Qwen => qwen::read(incoming),
             Self::DeepSeek => deepseek::read(incoming),
+        }?;
+        if question.model.len() <= LONGEST_MODEL {
+            return Ok(question);
         }
+        let plan = Plan {
+            answer: Answer::plain(ask::status(404)),
+            refusal: None,
+            wait: Duration::ZERO,
+            first: Duration::ZERO,
+            quotas: Vec::new(),
+            ticket: Ticket::default(),
+        };
+        Err(self.refuse(&question, &plan, &Context { serial: 0, wall: 0, text: "" }))
     }
 
     /// The answer to `question` as `plan` says. Of its faults only [`Fault::ErrorEvent`] is played here: then the status is
@@ -143,7 +203,6 @@ impl Dialect {
         let status = plan.answer.status;
         if plan.answer.fault == Some(Fault::ErrorEvent) {
             let mut reply = self.well(question, plan, context);
-            reply.status = ask::status(200);
             reply.body = match reply.body {
                 Body::Events(_) => Body::Events(vec![self.error_event(question, plan, context)]),
                 Body::Whole(_) => self.refuse(question, plan, context).body,

@@ -15,7 +15,7 @@ const INVALID: &str = "invalid_request_error";
 const RATE: &str = "rate_limit_error";
 
 // The finer word is what stands in `details`.
-const KNOWN: &[Known] = &[
+pub(super) const KNOWN: &[Known] = &[
     known(INVALID, 400, INVALID, None, "The request is not valid."),
     known(
         "credit_balance_too_low",

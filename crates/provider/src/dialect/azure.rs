@@ -15,7 +15,7 @@ use crate::quota::Unit;
 /// The status of an overloaded provider.
 const OVERLOADED: u16 = 503;
 
-const KNOWN: &[Known] = &[
+pub(super) const KNOWN: &[Known] = &[
     known("BadRequest", 400, "", Some("BadRequest"), "The request is not valid."),
     known("content_filter", 400, "", Some("content_filter"), "The response was filtered"),
     known(

@@ -19,7 +19,7 @@ const OVERLOADED: u16 = 503;
 const VALIDATION: &str = "ValidationException";
 const THROTTLING: &str = "ThrottlingException";
 
-const KNOWN: &[Known] = &[
+pub(super) const KNOWN: &[Known] = &[
     known(VALIDATION, 400, "", None, "The input fails to satisfy the constraints specified by the service."),
     known(
         "ServiceQuotaExceededException",

@@ -14,7 +14,7 @@ use crate::exchange::{Incoming, Question, Reply};
 const OVERLOADED: u16 = 503;
 const INVALID: &str = "invalid_request_error";
 
-const KNOWN: &[Known] = &[
+pub(super) const KNOWN: &[Known] = &[
     known(INVALID, 400, INVALID, Some(INVALID), "The request is not valid."),
     known("model_not_exist", 400, INVALID, Some(INVALID), "Model Not Exist"),
     known(

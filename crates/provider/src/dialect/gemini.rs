@@ -26,7 +26,7 @@ const TOKENS_PER_MINUTE: &str = "GenerateContentInputTokensPerModelPerMinute-Fre
 const TOKENS_PER_DAY: &str = "GenerateContentInputTokensPerModelPerDay-FreeTier";
 
 // The coarser word is the `status`, the finer one a reason or a limit.
-const KNOWN: &[Known] = &[
+pub(super) const KNOWN: &[Known] = &[
     known(INVALID, 400, INVALID, None, "Request contains an invalid argument."),
     known("API_KEY_INVALID", 400, INVALID, Some("API_KEY_INVALID"), BAD_KEY),
     known(

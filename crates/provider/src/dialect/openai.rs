@@ -19,7 +19,7 @@ const INVALID: &str = "invalid_request_error";
 const QUOTA: &str = "insufficient_quota";
 const EXCEEDED: &str = "You exceeded your current quota, please check your plan and billing details.";
 
-const KNOWN: &[Known] = &[
+pub(super) const KNOWN: &[Known] = &[
     known("invalid_request_error", 400, INVALID, None, "The request is not valid."),
     known(
         "context_length_exceeded",

@@ -22,7 +22,7 @@ const BURST: &str = "Request rate increased too quickly.";
 const FREE: &str = "The free quota is exhausted, and the model is set to use only that.";
 
 // The coarser word is the `code` in compatible mode, the finer one the `code` of DashScope's own. Either names the error.
-const KNOWN: &[Known] = &[
+pub(super) const KNOWN: &[Known] = &[
     known(
         "InvalidParameter",
         400,

@@ -20,6 +20,9 @@ use crate::server::shared::Shared;
 /// Longer paths and models are cut in the journal, in bytes.
 const LONGEST: usize = 256;
 
+/// No key that can be told from a word is shorter, in bytes.
+const SHORTEST_KEY: usize = 16;
+
 /// Answers `request`, or does with it what its fate is.
 pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<IncomingBody>) -> Sending {
     phase.set(Phase::BODY);
@@ -225,9 +228,22 @@ fn shown(text: &str, secrets: &[&str]) -> String {
             text = text.replace(secret, "********").into();
         }
     }
+    if is_plain(&text) {
+        return text.into_owned();
+    }
     let mut shown = presentable(&text);
     shown.truncate(shown.floor_char_boundary(LONGEST));
     shown
+}
+
+/// Whether a text is short, has nothing that needs to be written out, and no word as long as a key: most are.
+fn is_plain(text: &str) -> bool {
+    let (mut run, mut longest) = (0, 0);
+    for byte in text.bytes() {
+        run = if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    text.len() <= LONGEST && longest < SHORTEST_KEY && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 const fn refusal_word(refusal: Refusal) -> &'static str {

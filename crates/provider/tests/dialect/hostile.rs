@@ -1,6 +1,6 @@
 //! Whatever comes in, a dialect reads it or answers with an error of its own, and never has the token in it.
 
-use firedrill_provider::{Dialect, Incoming};
+use firedrill_provider::{Dialect, Incoming, Reply};
 use proptest::prelude::*;
 
 use crate::cases::{self, CONTEXT, TOKEN};
@@ -9,16 +9,27 @@ use crate::cases::{self, CONTEXT, TOKEN};
 fn survive(dialect: Dialect, incoming: &Incoming<'_>) {
     match dialect.read(incoming) {
         Err(reply) => {
+            can_be_sent(&reply);
             assert!((400..500).contains(&reply.status.code()), "{reply:?}");
             if !incoming.path.contains(TOKEN) {
                 assert!(!String::from_utf8_lossy(&cases::bytes(&reply)).contains(TOKEN));
             }
         }
         Ok(question) => {
-            for plan in [cases::with_quotas(), cases::plan(429, None, None), cases::inside(None)] {
-                dialect.reply(&question, &plan, &CONTEXT);
+            let strange = cases::plan(429, Some("\u{e4}\r\nx: y\u{0}"), None);
+            for plan in [cases::with_quotas(), cases::plan(429, None, None), cases::inside(None), strange] {
+                can_be_sent(&dialect.reply(&question, &plan, &CONTEXT));
             }
         }
+    }
+}
+
+/// HTTP allows every header, and what stands in it.
+fn can_be_sent(reply: &Reply) {
+    for (name, value) in &reply.headers {
+        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        assert!(name.bytes().all(is_name), "{name:?}");
+        assert!(value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()), "{name}: {value:?}");
     }
 }
 
@@ -142,7 +153,7 @@ fn deep_json_is_no_json() {
 fn a_long_text_is_read() {
     let long = "x".repeat(1 << 20);
     let body = format!(
-        r#"{{"model":"{long}","max_tokens":18446744073709551615,"messages":[{{"role":"{long}","content":"{long}"}}],
+        r#"{{"model":"m","max_tokens":18446744073709551615,"messages":[{{"role":"{long}","content":"{long}"}}],
         "contents":[{{"parts":[{{"text":"{long}"}}]}}],"input":{{"prompt":"{long}"}}}}"#
     );
     everywhere(body.as_bytes());
@@ -155,6 +166,20 @@ fn a_long_text_is_read() {
         body: body.as_bytes(),
     };
     assert_eq!(Dialect::OpenAi.read(&incoming).expect("a question").llm_tokens, 1 << 18);
+}
+
+#[test]
+fn a_model_with_a_name_that_is_too_long_is_not_found() {
+    let headers = cases::asks(Dialect::OpenAi)[0].headers();
+    let read = |length: usize| {
+        let body = format!(r#"{{"model":"{}","messages":[{{"content":"x"}}]}}"#, "m".repeat(length));
+        let (path, body) = ("/v1/chat/completions", body.as_bytes());
+        Dialect::OpenAi.read(&Incoming { method: "POST", path, query: "", headers: &headers, body })
+    };
+    assert_eq!(read(1024).expect("a question").model.len(), 1024);
+    let reply = read(1025).expect_err("no such model");
+    assert_eq!(reply.status.code(), 404);
+    assert!(cases::bytes(&reply).len() < 1024);
 }
 
 #[test]

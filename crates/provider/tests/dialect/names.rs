@@ -2,6 +2,7 @@
 
 use firedrill_failover::Duration;
 use firedrill_provider::{Dialect, Unit};
+use firedrill_yaml::Source;
 use serde_json::Value;
 
 use crate::cases::{self, CONTEXT, DAY, MINUTE};
@@ -19,6 +20,14 @@ fn every_word_of_higress_is_read() {
 fn another_word_is_an_error_that_says_which_there_are() {
     let error = "mistral".parse::<Dialect>().expect_err("no dialect");
     insta::assert_snapshot!(error, @"expected a dialect (`openai`, `anthropic`, `azure`, `gemini`, `bedrock`, `qwen`, `deepseek`), found `mistral`");
+}
+
+#[test]
+fn a_word_in_a_file_is_read_and_a_misspelt_one_is_hinted_at() {
+    let read = |text: &str| Source::new("mock.yaml", text).parse::<Dialect>("a dialect");
+    assert_eq!(read("claude").expect("a dialect"), Dialect::Anthropic);
+    let problem = read("antropic").expect_err("no dialect");
+    assert_eq!(problem.hint_text(), Some("did you mean `anthropic`?"));
 }
 
 #[track_caller]
