@@ -14,9 +14,9 @@ test:
 ci:
     bash .ci/run
 
-# Measure the engine; docs/performance.md says how to read it
+# Measure the engine and the mock; docs/performance.md says how to read it
 bench *ARGS:
-    cargo bench -p firedrill-benches --bench engine --bench memory {{ARGS}}
+    cargo bench -p firedrill-benches --bench engine --bench memory --bench mock {{ARGS}}
 
 # Count the engine's instructions and compare them to the baseline
 instructions:

@@ -21,8 +21,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const CLIENTS: usize = 32;
-const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_secs(1);
+const ROUNDS: usize = 9;
+const ROUND: Duration = Duration::from_millis(500);
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -39,7 +39,9 @@ async fn start() {
     let began = Instant::now();
     let mock = MockProvider::builder().upstream("sk-a: 200").start().await.expect("it starts");
     let started = began.elapsed();
-    exchange(&mut connect(address(&mock)).await, &request(false), None).await;
+    let mut stream = connect(address(&mock)).await;
+    stream.write_all(request(false).as_bytes()).await.expect("written");
+    stream.read_u8().await.expect("an answer");
     println!("started in {started:?}, first answer after {:?}", began.elapsed());
 }
 
@@ -51,32 +53,34 @@ async fn compare(name: &str, stream: bool) {
     let answer = exchange(&mut connect(address(&mock)).await, &request, None).await;
     let before = resident();
     let bare = serve(&answer).await;
+    // What memory a bare server needs; and warm.
+    round(bare, &request, &answer).await;
+    let without = resident();
     let (mut mine, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         theirs.push(round(bare, &request, &answer).await);
-    }
-    let without = resident();
-    for _ in 0..ROUNDS {
         mine.push(round(address(&mock), &request, &answer).await);
-        theirs.push(round(bare, &request, &answer).await);
     }
+    let mut shares: Vec<usize> =
+        mine.iter().zip(&theirs).map(|(mine, theirs)| mine.0 * 100 / theirs.0.max(1)).collect();
+    shares.sort_unstable();
     let events = String::from_utf8_lossy(&answer).matches("data: ").count();
     println!("{name}: {} bytes, {events} events", answer.len());
-    let (of_bare, of_mock) = (median("bare hyper", theirs), median("mock", mine));
-    println!("  share of bare: {} %", of_mock * 100 / of_bare.max(1));
+    median("bare hyper", theirs);
+    median("mock", mine);
+    println!("  share of bare, by turns: {shares:?} %");
     println!("  resident: {before} KiB, after bare {without} KiB, after the mock {} KiB", resident());
     println!("  journal: {} entries kept", mock.journal().count());
 }
 
-/// Prints the median round, and gives its requests in a second.
-fn median(name: &str, mut rounds: Vec<(usize, Vec<u32>)>) -> usize {
+/// Prints the median round.
+fn median(name: &str, mut rounds: Vec<(usize, Vec<u32>)>) {
     rounds.sort_by_key(|(requests, _)| *requests);
     let middle = rounds.len() / 2;
     let (requests, mut times) = rounds.swap_remove(middle);
     times.sort_unstable();
     let share = |hundredths: usize| times.get(times.len() * hundredths / 100).copied().unwrap_or(0);
     println!("  {name:10} {requests:7} requests/s, p50 {} us, p99 {} us", share(50), share(99));
-    requests
 }
 
 /// Requests in a second, and how many microseconds each took.
