@@ -61,8 +61,9 @@ pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<I
     let methods: Vec<&str> =
         ROUTES.iter().filter(|(_, route)| fits(route, path)).map(|(method, _)| *method).collect();
     let answered = match body {
-        Err(_) => {
-            Err(refused(StatusCode::PAYLOAD_TOO_LARGE, &format!("expected at most {MOST_BYTES} bytes")))
+        Err(unread) => {
+            let status = StatusCode::from_u16(unread.status()).unwrap_or(StatusCode::BAD_REQUEST);
+            Err(refused(status, &unread.message(MOST_BYTES)))
         }
         Ok(_) if methods.is_empty() => {
             let routes = ROUTES.map(|(method, route)| format!("{method} {route}"));

@@ -36,7 +36,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<I
         provider: found.map_or_else(|| "".into(), |(number, _)| Arc::clone(&shared.providers[number].name)),
         token: "".into(),
         method: head.method.as_str().to_owned(),
-        path: shown(head.uri.path(), &secrets(&head.headers)),
+        path: String::new(),
         model: String::new(),
         stream: false,
         status: 404,
@@ -47,16 +47,21 @@ pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<I
     };
     let whole = read(body, shared.limits.body_bytes).await;
     phase.set(Phase::ANSWERING);
-    let Ok(whole) = whole else {
-        entry.status = 413;
-        let message = format!("expected a body of at most {} bytes", shared.limits.body_bytes);
-        let mut sending = wrong(&shared, phase, entry, &message);
-        if let Sending::Http(response) = &mut sending {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    // What is wrong in itself has no token that could be told from other words.
+    let masked = || shown(head.uri.path(), &secrets(&head.headers));
+    let whole = match whole {
+        Ok(whole) => whole,
+        Err(unread) => {
+            (entry.status, entry.path) = (unread.status(), masked());
+            let mut sending = wrong(&shared, phase, entry, &unread.message(shared.limits.body_bytes));
+            if let Sending::Http(response) = &mut sending {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            return sending;
         }
-        return sending;
     };
     let Some((number, path)) = found else {
+        entry.path = masked();
         let message = "no provider is served at this host and path";
         return wrong(&shared, phase, entry, message);
     };
@@ -67,7 +72,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<I
     let question = match provider.dialect.read(&incoming) {
         Ok(question) => question,
         Err(reply) => {
-            entry.status = reply.status.code();
+            (entry.status, entry.path) = (reply.status.code(), masked());
             let number = shared.journal.begin(entry);
             let call = Call { shared, number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
             return send(reply, None, Course::plain, call);
@@ -117,28 +122,52 @@ fn without_port(host: &str) -> &str {
     host.rsplit_once(':').map_or(host, |(host, _)| host)
 }
 
-/// The body, unless it is longer than `most` bytes. A client that stops in the middle has sent what it has sent.
-pub(crate) async fn read(mut body: IncomingBody, most: usize) -> Result<Bytes, TooLong> {
+/// The body, if it is not longer than `most` bytes.
+pub(crate) async fn read(mut body: IncomingBody, most: usize) -> Result<Bytes, Unread> {
     if body.size_hint().lower() > most as u64 {
-        return Err(TooLong);
+        return Err(Unread::TooLong);
     }
-    let mut whole: Option<Vec<u8>> = None;
     let mut first = Bytes::new();
+    let mut whole: Option<Vec<u8>> = None;
     while let Some(frame) = std::future::poll_fn(|cx| std::pin::Pin::new(&mut body).poll_frame(cx)).await {
-        let Some(data) = frame.ok().and_then(|frame| frame.into_data().ok()) else { break };
-        if first.is_empty() && whole.is_none() {
+        // What is no data is a trailer.
+        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+        if first.is_empty() {
             first = data;
         } else {
             whole.get_or_insert_with(|| first.to_vec()).extend_from_slice(&data);
         }
         if whole.as_ref().map_or(first.len(), Vec::len) > most {
-            return Err(TooLong);
+            return Err(Unread::TooLong);
         }
     }
     Ok(whole.map_or(first, Bytes::from))
 }
 
-pub(crate) struct TooLong;
+/// Why there is no body.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// It is longer than any should be.
+    TooLong,
+    /// The client went away in its middle, was too slow, or broke its framing.
+    Broken,
+}
+
+impl Unread {
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Self::TooLong => 413,
+            Self::Broken => 400,
+        }
+    }
+
+    pub(crate) fn message(self, most: usize) -> String {
+        match self {
+            Self::TooLong => format!("expected a body of at most {most} bytes"),
+            Self::Broken => "the body breaks off".to_owned(),
+        }
+    }
+}
 
 /// The headers that are text.
 fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
@@ -178,7 +207,7 @@ fn send(
             std::borrow::Cow::Borrowed(name) => HeaderName::from_lowercase(name.as_bytes()).ok(),
             std::borrow::Cow::Owned(name) => HeaderName::from_bytes(name.as_bytes()).ok(),
         };
-        if let (Some(name), Ok(value)) = (name, HeaderValue::from_str(&value)) {
+        if let (Some(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
             response.headers_mut().append(name, value);
         }
     }

@@ -121,7 +121,7 @@ async fn what_is_wrong_is_told() {
             400,
             "body:1:7: expected a status from 100 to 999, found `42`",
         ),
-        (Method::PUT, "/upstream/openai", &large, 413, "expected at most 1048576 bytes"),
+        (Method::PUT, "/upstream/openai", &large, 413, "expected a body of at most 1048576 bytes"),
         (
             Method::POST,
             "/clock",

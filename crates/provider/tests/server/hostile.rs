@@ -75,6 +75,19 @@ async fn half_a_request_is_dropped_in_time() {
 }
 
 #[tokio::test]
+async fn a_body_that_breaks_off_is_nobodys_call() {
+    let mock = impatient("sk-a: [429, 200]").await;
+    let mut stream = connect(&mock).await;
+    // As far as it goes it would be a good question.
+    let longer = request("sk-a", QUESTION).replace("content-length: ", "content-length: 9");
+    stream.write_all(longer.as_bytes()).await.expect("written");
+    drop(stream);
+    mock.asked(1).await;
+    assert_eq!(mock.journal()[0].status, 400);
+    assert_eq!(mock.journal().of("sk-a").count(), 0);
+}
+
+#[tokio::test]
 async fn a_request_that_comes_byte_by_byte_is_dropped_in_time() {
     let mock = impatient("{}").await;
     let mut stream = connect(&mock).await;
