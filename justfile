@@ -14,9 +14,13 @@ test:
 ci:
     bash .ci/run
 
-# Measure the engine and the mock; docs/performance.md says how to read it
+# Measure the engine; docs/performance.md says how to read it
 bench *ARGS:
-    cargo bench -p firedrill-benches --bench engine --bench memory --bench mock {{ARGS}}
+    cargo bench -p firedrill-benches --bench engine --bench memory {{ARGS}}
+
+# Measure the mock provider beside a bare server
+bench-mock:
+    cargo bench -p firedrill-benches --no-default-features --features mock --bench mock
 
 # Count the engine's instructions and compare them to the baseline
 instructions:

@@ -61,6 +61,24 @@ async fn so_many_are_answered_at_the_same_time() {
     assert_eq!(fourth.await.expect("no panic"), 200);
 }
 
+#[tokio::test]
+async fn a_call_from_before_a_reset_ends_for_nobody_else() {
+    let mock = mock("{ quotas: [{ concurrent: 1 }], latency: 10s }").await;
+    let before = tokio::spawn(send(&mock, "sk-a"));
+    mock.asked(1).await;
+    mock.advance(Duration::from_secs(5)).await;
+    mock.reset().await;
+    let after = tokio::spawn(send(&mock, "sk-a"));
+    mock.asked(1).await;
+    // The first is over, the second is not.
+    mock.advance(Duration::from_secs(5)).await;
+    assert_eq!(before.await.expect("no panic"), 200);
+    let third = tokio::spawn(send(&mock, "sk-a"));
+    mock.asked(2).await;
+    mock.advance(Duration::from_secs(10)).await;
+    assert_eq!((after.await.expect("no panic"), third.await.expect("no panic")), (200, 429));
+}
+
 fn send(mock: &MockProvider, token: &'static str) -> impl Future<Output = u16> + use<> {
     let url = format!("{}/v1/chat/completions", mock.base_url());
     async move {
