@@ -51,7 +51,7 @@ fn ask(address: &str, method: &str, path: &str, token: &str, body: &str) -> Stri
     let mut stream = TcpStream::connect(address).expect("it listens");
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: {HOST}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     )
@@ -61,9 +61,11 @@ fn ask(address: &str, method: &str, path: &str, token: &str, body: &str) -> Stri
     answer
 }
 
+/// What every request asks for.
+const HOST: &str = "Claude.local:4141";
 const QUESTION: &str = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"Hello?"}]}"#;
 const FILES: [(&str, &str); 2] = [
-    ("openai.yaml", "type: openai\npath: /openai\nupstream: { sk-a: [429, 200] }\n"),
+    ("openai.yaml", "type: openai\nhost: claude.local\npath: /openai\nupstream: { sk-a: [429, 200] }\n"),
     ("claude.yaml", "type: anthropic\nname: claude\nhost: claude.local\n"),
 ];
 
@@ -79,7 +81,9 @@ fn providers_are_served_until_an_interrupt() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
     }
     let answer = ask(&served.mock, "POST", "/v1/chat/completions", "sk-a", QUESTION);
-    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("not_found_error"), "{answer}");
+    let answer = ask(&served.mock, "POST", "/openaix/v1/chat/completions", "sk-a", QUESTION);
+    assert!(answer.contains("not_found_error"), "a path is more than its first letters: {answer}");
     let moved = ask(&served.control, "POST", "/clock", "", r#"{"advance": "10s"}"#);
     assert!(moved.ends_with("{\"now\":10000}\n"), "{moved}");
     let counts = ask(&served.control, "GET", "/counts", "", "");
@@ -87,7 +91,7 @@ fn providers_are_served_until_an_interrupt() {
     let (code, err) = served.interrupt();
     assert_eq!(code, Some(130));
     let expect = format!(
-        "serving 2 providers at http://{}\n  openai  openai     /openai/\n  claude  anthropic  claude.local/\n\
+        "serving 2 providers at http://{}\n  openai  openai     claude.local/openai/\n  claude  anthropic  claude.local/\n\
          control API at http://{}: /state /journal /counts /openapi.json\n",
         served.mock, served.control
     );
