@@ -18,6 +18,10 @@ ci:
 bench *ARGS:
     cargo bench -p firedrill-benches --bench engine --bench memory {{ARGS}}
 
+# Measure the mock provider beside a bare server
+bench-mock:
+    cargo bench -p firedrill-benches --no-default-features --features mock --bench mock
+
 # Count the engine's instructions and compare them to the baseline
 instructions:
     python3 .ci/instructions.py
@@ -27,9 +31,10 @@ accept-instructions:
     python3 .ci/instructions.py --accept
     git diff --unified=0 benches/instructions.json
 
-# Write the JSON schema of the scenario language again
+# Write the JSON schemas of scenarios and of mock files again
 schema:
     cargo run --quiet -- schema > scenarios/schema.json
+    cargo run --quiet -- schema mock > docs/mock.schema.json
 
 # Take what the snapshot tests now see as right, then read the difference
 accept:

@@ -2,6 +2,7 @@
 //!
 //! With several workers an append is that of a worker that is refused until it is accepted, beside others that do the same.
 
+use std::fmt::Write as _;
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::pin;
@@ -292,7 +293,7 @@ fn staleness() {
         let mut took = Vec::with_capacity(ROUNDS);
         for _ in 0..ROUNDS {
             // Both are in again, and everybody knows.
-            while shells.iter().any(|shell| shell.look(|pool| pool.available_len()) < 2) {
+            while shells.iter().any(|shell| shell.look(firedrill_failover::Pool::available_len) < 2) {
                 here.perform(Command::Tick);
                 block_on(here.settled()).expect("a driver");
                 thread::yield_now();
@@ -300,7 +301,7 @@ fn staleness() {
             let drawn: Drawn = here.select(&mut random);
             let start = now();
             here.report(drawn, UNAVAILABLE, Attempt::First);
-            while there.look(|pool| pool.available_len()) == 2 {
+            while there.look(firedrill_failover::Pool::available_len) == 2 {
                 std::hint::spin_loop();
             }
             took.push(start.elapsed());
@@ -309,7 +310,8 @@ fn staleness() {
         took.sort_unstable();
         let at = |percent: usize| format!("{:.1?}", took[(ROUNDS * percent / 100).min(ROUNDS - 1)]);
         let name = format!("in another of {} shells", others + 1);
-        table += &format!("{name:<28} {:>10} {:>10} {:>10}\n", at(50), at(99), at(100));
+        // Writing to a string does not fail.
+        let _ = writeln!(table, "{name:<28} {:>10} {:>10} {:>10}", at(50), at(99), at(100));
     }
     say(&table);
 }

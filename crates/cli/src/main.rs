@@ -13,6 +13,7 @@ mod interrupt;
 mod json;
 mod lines;
 mod load;
+mod mock;
 mod new;
 mod out;
 mod replay;

@@ -1,10 +1,12 @@
-//! `firedrill schema`: prints the JSON schema of the scenario language.
+//! `firedrill schema`: prints the JSON schema of the scenario language, or of mock files.
+
+use clap::ValueEnum;
 
 use crate::args::TEMPLATE;
 use crate::exit::Ended;
 use crate::out::Out;
 
-/// Print the JSON schema of scenarios, for editors
+/// Print the JSON schema of scenarios or mock files, for editors
 #[derive(Debug, clap::Args)]
 #[command(help_template = TEMPLATE, before_help = "\
 An editor with a YAML language server completes and checks a scenario that \
@@ -12,10 +14,24 @@ begins with `# yaml-language-server: $schema=PATH`, as those of `firedrill new` 
 do.")]
 #[command(after_help = "\
 Examples:
-  firedrill schema > scenarios/schema.json")]
-pub(crate) struct Args {}
+  firedrill schema > scenarios/schema.json
+  firedrill schema mock > mock.schema.json")]
+pub(crate) struct Args {
+    /// Of what: scenario (default), mock
+    #[arg(default_value = "scenario", hide_possible_values = true, hide_default_value = true)]
+    what: What,
+}
 
-pub(crate) fn schema(Args {}: &Args, out: &mut Out) -> Ended {
-    out.text(&firedrill_scenario::schema());
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    Scenario,
+    Mock,
+}
+
+pub(crate) fn schema(args: &Args, out: &mut Out) -> Ended {
+    out.text(&match args.what {
+        What::Scenario => firedrill_scenario::schema(),
+        What::Mock => firedrill_provider::mock_schema(),
+    });
     Ended::Well
 }

@@ -71,6 +71,23 @@ pub enum Refusal {
 #[must_use = "a call that has not ended counts as one that is being answered"]
 pub struct Ticket {
     token: Option<Arc<str>>,
+    /// The how-manieth call of the token it is.
+    call: u64,
+}
+
+/// A token as the provider knows it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Seen<'a> {
+    /// Its name.
+    pub token: &'a str,
+    /// Its calls so far.
+    pub calls: u64,
+    /// How many of them are being answered; with those of its whole domain, if it has one.
+    pub answering: u64,
+    /// The phase of its script that answered last, from 0; past the end, how many there are.
+    pub phase: usize,
+    /// How many calls that phase has answered, or how many rounds it has gone through.
+    pub times: u64,
 }
 
 /// A provider at work. `O(log tokens + quotas)` a call.
@@ -130,18 +147,18 @@ impl Behaviour {
         let latency = answer.latency.as_ref().unwrap_or(&self.upstream.latency);
         let wait = latency.draw(&mut random);
         let first = self.upstream.pace.first.draw(&mut random);
-        for owner in [Owner::Token, Owner::Domain] {
-            *self.answering.entry(self.whose(&token, owner)).or_default() += 1;
+        for whose in self.all_whose(&token) {
+            *self.answering.entry(whose).or_default() += 1;
         }
         let quotas = self.standings(now, &token);
-        Plan { answer, refusal, wait, first, quotas, ticket: Ticket { token: Some(token) } }
+        let call = self.state(&token).calls;
+        Plan { answer, refusal, wait, first, quotas, ticket: Ticket { token: Some(token), call } }
     }
 
     /// The answer to a call is over, be it sent or broken off.
     pub fn ended(&mut self, ticket: Ticket) {
         let Some(token) = ticket.token else { return };
-        for owner in [Owner::Token, Owner::Domain] {
-            let whose = self.whose(&token, owner);
+        for whose in self.all_whose(&token) {
             if let Some(answering) = self.answering.get_mut(&whose) {
                 *answering = answering.saturating_sub(1);
                 if *answering == 0 {
@@ -165,9 +182,20 @@ impl Behaviour {
     /// The wait between the `nth` event of a stream, from 1, and the one before, for the call that `plan` was made for.
     pub fn between(&self, plan: &Plan, nth: u64) -> Duration {
         let state = plan.ticket.token.as_ref().and_then(|token| self.tokens.get(token));
-        let mut random =
-            state.map_or_else(|| Random::new(self.seed, 0), |state| state.random(self.seed, nth));
+        let mut random = state.map_or_else(
+            || Random::new(self.seed, 0),
+            |state| state.random(self.seed, plan.ticket.call, nth),
+        );
         self.upstream.pace.between.draw(&mut random)
+    }
+
+    /// Every token that has called, in the order of their names.
+    pub fn seen(&self) -> impl Iterator<Item = Seen<'_>> {
+        self.tokens.iter().map(|(token, state)| {
+            let (phase, times) = state.playback.place();
+            let answering = self.answering.get(&self.whose(token, Owner::Domain)).copied().unwrap_or(0);
+            Seen { token, calls: state.calls, answering, phase, times }
+        })
     }
 
     fn judge(
@@ -179,7 +207,7 @@ impl Behaviour {
         let seed = self.seed;
         let state = self.state(token);
         state.calls += 1;
-        let mut random = state.random(seed, 0);
+        let mut random = state.random(seed, state.calls, 0);
         // Drawn whatever happens, so that the chances of a later call are its own.
         let chances: Vec<u32> = self.upstream.errors.iter().map(|_| random.below(ALL)).collect();
         if let Some(outage) = self.outage(now) {
@@ -259,6 +287,13 @@ impl Behaviour {
         }
     }
 
+    /// Whose limits on requests at the same time a call of `token` counts for, each once.
+    fn all_whose(&self, token: &Arc<str>) -> impl Iterator<Item = Whose> + use<> {
+        let own = Whose::Token(Arc::clone(token));
+        let domain = self.domains.get(token).map(|domain| Whose::Domain(Arc::clone(domain)));
+        std::iter::once(own).chain(domain)
+    }
+
     /// The name as it is kept.
     fn known(&self, token: &str) -> Arc<str> {
         self.tokens.get_key_value(token).map_or_else(|| token.into(), |(known, _)| Arc::clone(known))
@@ -275,10 +310,10 @@ impl Behaviour {
 }
 
 impl TokenState {
-    /// The draws of the newest call: `part` 0 for the call, the others for its events.
-    fn random(&self, seed: u64, part: u64) -> Random {
+    /// The draws of a call: `part` 0 for the call, the others for its events.
+    fn random(&self, seed: u64, call: u64, part: u64) -> Random {
         // Far apart and odd, so that two calls, or two events, never share their draws.
-        let call = self.calls.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let call = call.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let part = part.wrapping_mul(0xd1b5_4a32_d192_ed03);
         Random::new(seed.wrapping_add(call).wrapping_add(part), self.stream)
     }
@@ -289,4 +324,50 @@ fn stream_of(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use firedrill_yaml::Source;
+
+    fn behaviour(upstream: &str) -> Behaviour {
+        let upstream: Upstream = Source::new("f", upstream).parse("an upstream").expect("a good upstream");
+        Behaviour::new(upstream.into(), 1)
+    }
+
+    fn call(behaviour: &mut Behaviour, token: &str) -> Plan {
+        behaviour.call(Instant::ZERO, Ask { token, llm_tokens: 0 })
+    }
+
+    #[test]
+    fn a_call_counts_once_for_a_token_and_once_for_its_domain() {
+        let upstream =
+            "{ quotas: [{ concurrent: 2 }, { concurrent: 3, by: domain }], domains: { d: [sk-b, sk-c] } }";
+        let mut behaviour = behaviour(upstream);
+        let plans: Vec<Plan> = ["sk-a", "sk-a", "sk-a", "sk-b", "sk-b", "sk-c", "sk-c"]
+            .into_iter()
+            .map(|token| call(&mut behaviour, token))
+            .collect();
+        let refused: Vec<bool> = plans.iter().map(|plan| plan.refusal.is_some()).collect();
+        assert_eq!(refused, [false, false, true, false, false, false, true]);
+        for plan in plans {
+            behaviour.ended(plan.ticket);
+        }
+        assert_eq!(call(&mut behaviour, "sk-a").refusal, None);
+        assert!(behaviour.answering.values().all(|answering| *answering == 1));
+    }
+
+    #[test]
+    fn the_waits_of_a_stream_are_its_own_whoever_calls_meanwhile() {
+        let upstream = "{ pace: { between: { from: 0ms, to: 1s } } }";
+        let waits =
+            |behaviour: &Behaviour, plan| (1..9).map(|nth| behaviour.between(plan, nth)).collect::<Vec<_>>();
+        let mut behaviour = behaviour(upstream);
+        let plan = call(&mut behaviour, "sk-a");
+        let alone = waits(&behaviour, &plan);
+        let other = call(&mut behaviour, "sk-a");
+        assert_eq!(waits(&behaviour, &plan), alone);
+        assert_ne!(waits(&behaviour, &other), alone);
+    }
 }

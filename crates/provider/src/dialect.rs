@@ -32,6 +32,10 @@ use firedrill_yaml::{closest, custom, quoted};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer};
 
+#[cfg(feature = "server")]
+pub(crate) use self::ask::decoded;
+#[cfg(feature = "server")]
+pub(crate) use self::text::llm_tokens;
 use crate::behaviour::{Plan, Ticket};
 use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;

@@ -18,9 +18,11 @@ mod latency;
 mod quota;
 mod scalar;
 mod script;
+#[cfg(feature = "server")]
+mod server;
 mod upstream;
 
-pub use behaviour::{Ask, Behaviour, Plan, Refusal, Ticket};
+pub use behaviour::{Ask, Behaviour, Plan, Refusal, Seen, Ticket};
 pub use dialect::{Context, Dialect, UnknownDialect};
 pub use exchange::{Body, Form, Incoming, Question, Reply};
 pub use fault::{After, Drip, Fault};
@@ -28,4 +30,9 @@ pub use latency::Latency;
 pub use quota::{Meter, Owner, Quota, Standing, Unit, Window};
 pub use scalar::{Share, Span, StatusCode};
 pub use script::{Answer, Playback, Script};
+#[cfg(feature = "server")]
+pub use server::{
+    Asked, Builder, Clock, Count, Ended, Entry, IntoUpstream, Limits, MOST_ENTRIES, MockFile, MockProvider,
+    Real, Server, Settings, StartError, Virtual, Wait, mock_schema,
+};
 pub use upstream::{Domain, Errors, Outage, Pace, Upstream, WORDS};

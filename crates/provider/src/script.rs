@@ -110,6 +110,12 @@ impl Playback {
     pub fn answer(&mut self, now: Instant) -> Answer {
         self.0.answer(now).unwrap_or(const { Answer::plain(WELL) })
     }
+
+    /// The phase that answered last, from 0, and how many calls it has answered or rounds it has gone through. Past the end,
+    /// the number of phases, and 0.
+    pub fn place(&self) -> (usize, u64) {
+        (self.0.phase, self.0.times)
+    }
 }
 
 /// Phases being played.

@@ -185,7 +185,7 @@ fn domains<E: Error>(
     written: firedrill_yaml::Entries<String, Vec<Spanned<String>>>,
 ) -> Result<Vec<Domain>, E> {
     let mut known: Vec<(String, String)> = Vec::new();
-    let domains: Vec<_> = written.into_iter().collect();
+    let domains: Vec<Domain> = written.into_iter().collect();
     for (domain, tokens) in &domains {
         for token in tokens {
             if let Some((_, other)) = known.iter().find(|(known, _)| *known == token.value) {

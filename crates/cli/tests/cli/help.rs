@@ -3,7 +3,8 @@
 use crate::assert_printed;
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 8] = ["run", "check", "new", "replay", "conform", "explore", "schema", "completions"];
+const COMMANDS: [&str; 9] =
+    ["run", "check", "new", "replay", "conform", "explore", "mock", "schema", "completions"];
 
 #[test]
 fn every_help_teaches_by_example_within_80_columns() {
@@ -44,9 +45,19 @@ fn without_a_command_there_is_help_and_nothing_ran() {
 #[test]
 fn a_wrong_command_line_could_not_run() {
     let sandbox = Sandbox::new();
-    for args in
-        ["walk", "run --seed x", "run -q -v", "replay", "replay a --at 12", "replay a --version 0", "new"]
-    {
+    for args in [
+        "walk",
+        "run --seed x",
+        "run -q -v",
+        "replay",
+        "replay a --at 12",
+        "replay a --version 0",
+        "new",
+        "mock",
+        "mock a --port 70000",
+        "mock a --clock fast",
+        "schema gateway",
+    ] {
         let ran = sandbox.run(args);
         assert_eq!((ran.code, &*ran.out), (2, ""), "{ran}");
         assert!(ran.err.starts_with("error: "), "{ran}");
@@ -69,4 +80,6 @@ fn completions_are_for_every_shell() {
 fn the_schema_is_that_of_the_language() {
     let ran = Sandbox::new().run("schema");
     assert_eq!((ran.code, ran.out), (0, firedrill_scenario::schema()));
+    let ran = Sandbox::new().run("schema mock");
+    assert_eq!((ran.code, ran.out), (0, firedrill_provider::mock_schema()));
 }

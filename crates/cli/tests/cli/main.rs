@@ -4,6 +4,7 @@ mod check;
 mod conform;
 mod explore;
 mod help;
+mod mock;
 mod new;
 mod output;
 mod readme;

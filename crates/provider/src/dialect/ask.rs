@@ -40,7 +40,7 @@ pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
 }
 
 /// A part of a URL without its percent signs; what is no text then has replacement characters.
-pub(super) fn decoded(part: &str) -> String {
+pub(crate) fn decoded(part: &str) -> String {
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -95,6 +95,15 @@ pub(super) fn well(
     Reply { status: ask::status(200), headers, body }
 }
 
+/// What stands before and after the empty word of an event.
+fn split_at_the_word(event: &[u8]) -> (&[u8], &[u8]) {
+    const KEY: &[u8] = br#""content":"#;
+    // A quote inside a text is written with a backslash before it, so that no text can be taken for the key.
+    let key = event.windows(KEY.len()).position(|part| part == KEY);
+    let word = key.expect("broken invariant: an event that says something has a content") + KEY.len();
+    (&event[..word], &event[word + 2..])
+}
+
 /// What goes into every part of an answer.
 struct Answer<'a> {
     vendor: Vendor,
@@ -143,8 +152,13 @@ impl Answer<'_> {
             first.push("refusal", ());
         }
         events.push(self.event(first, None, None));
-        let words = self.said.words().map(|word| object! { "content" => word.to_owned() });
-        events.extend(words.map(|delta| self.event(delta, None, None)));
+        // They differ in their word only: written once, and the word put in.
+        let wordless = self.event(object! { "content" => "" }, None, None);
+        let (before, after) = split_at_the_word(&wordless);
+        events.extend(self.said.words().map(|word| {
+            let word = Json::from(word.to_owned()).bytes();
+            [before, &*word, after].concat()
+        }));
         let (last, usage) = match self.vendor {
             Vendor::OpenAi | Vendor::Azure => (object! {}, None),
             Vendor::Qwen => (object! { "content" => "" }, None),

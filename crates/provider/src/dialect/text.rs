@@ -7,7 +7,7 @@
 const BYTES: u64 = 4;
 
 /// About how many LLM tokens this many bytes of text are.
-pub(super) fn llm_tokens(bytes: u64) -> u64 {
+pub(crate) fn llm_tokens(bytes: u64) -> u64 {
     bytes.div_ceil(BYTES)
 }
 

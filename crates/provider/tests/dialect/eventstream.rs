@@ -11,8 +11,11 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)))
 }
 
+/// The headers of a message, and its payload.
+type Message = (Vec<(String, String)>, Vec<u8>);
+
 /// The headers and the payload of a message, or what is wrong with it.
-fn decode(message: &[u8]) -> Result<(Vec<(String, String)>, Vec<u8>), &'static str> {
+fn decode(message: &[u8]) -> Result<Message, &'static str> {
     let number = |at: usize| {
         let bytes = message.get(at..at + 4).ok_or("too short")?;
         Ok::<_, &str>(u32::from_be_bytes(bytes.try_into().expect("four bytes")))

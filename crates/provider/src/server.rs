@@ -1,0 +1,33 @@
+//! The HTTP server round the model: mock files, ports, faults on real connections, the control API.
+//!
+//! [`MockProvider`] is for tests, [`Server`] for programs that serve a [`MockFile`]. HTTP/1.1 is spoken, by hyper wherever HTTP
+//! is kept; `sending.rs` says how it is broken.
+//!
+//! **Architecture invariant:** nothing here decides what is answered. The model does, on the time that a [`Clock`] gives; the
+//! server sends it. Whatever a client does, its [`Ticket`](crate::Ticket) is given back, and no token is ever shown.
+
+mod clock;
+mod connection;
+mod control;
+mod course;
+mod embed;
+mod file;
+mod journal;
+mod limits;
+mod line;
+mod listen;
+mod provider;
+mod sending;
+mod serve;
+mod shared;
+mod start;
+mod tokens;
+mod written;
+
+pub use clock::{Clock, Real, Virtual, Wait};
+pub use embed::{Asked, Builder, IntoUpstream, MockProvider, StartError};
+pub use file::MockFile;
+pub use journal::{Count, Ended, Entry, MOST_ENTRIES};
+pub use limits::Limits;
+pub use start::{Server, Settings};
+pub use written::mock_schema;

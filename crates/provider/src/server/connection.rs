@@ -1,0 +1,89 @@
+//! One connection: hyper speaks HTTP on it until it is over, or until an answer is to be broken below that.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming as IncomingBody;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::server::limits::Limits;
+use crate::server::line::{Line, Phase};
+use crate::server::sending::{Raw, Sending};
+
+/// So long is read what a client still sends after its last answer: else the answer might not reach it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Serves the requests that come on `stream`, each by `answer`, until either side has enough or `stop` says so.
+pub(crate) async fn serve<F>(
+    stream: TcpStream,
+    limits: Arc<Limits>,
+    mut stop: watch::Receiver<bool>,
+    answer: impl Fn(Phase, Request<IncomingBody>) -> F,
+) where
+    F: Future<Output = Sending>,
+{
+    // Small answers are sent at once.
+    let _ = stream.set_nodelay(true);
+    let phase = Phase::default();
+    let line = Line::new(stream, phase.clone(), Arc::clone(&limits));
+    let broken: Mutex<Option<Box<Raw>>> = Mutex::new(None);
+    let service = service_fn(|request| {
+        let answered = answer(phase.clone(), request);
+        let broken = &broken;
+        Box::pin(async move {
+            match answered.await {
+                Sending::Http(response) => Ok::<_, Infallible>(*response),
+                Sending::Raw(raw) => {
+                    *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(raw);
+                    std::future::pending().await
+                }
+                Sending::Never(_call) => std::future::pending().await,
+            }
+        })
+    });
+    let mut http = http1::Builder::new();
+    // Not `pipeline_flush`: with it hyper holds whatever a body has ready in memory, without a bound.
+    http.max_header_size(limits.head_bytes).max_buf_size(limits.head_bytes.max(8 << 10)).half_close(false);
+    let mut connection = http.serve_connection(TokioIo::new(line), service);
+    let mut stopped = Box::pin(async move { stop.wait_for(|stop| *stop).await.is_ok() });
+    let mut stopping = false;
+    let raw = poll_fn(|cx| {
+        if !stopping && stopped.as_mut().poll(cx).is_ready() {
+            stopping = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        let polled = connection.poll_without_shutdown(cx);
+        // The service runs in that poll, so there is nothing to be woken for.
+        match broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(raw) => Poll::Ready(Ok(Some(raw))),
+            None => polled.map_ok(|()| None),
+        }
+    })
+    .await;
+    let mut line = connection.into_parts().io.into_inner();
+    match raw {
+        Ok(Some(raw)) => {
+            // A client that went away need not be told.
+            let _ = raw.send(line).await;
+        }
+        Ok(None) => {
+            if line.shutdown().await.is_ok() {
+                let mut dropped = [0; 4096];
+                let rest = async { while line.read(&mut dropped).await.is_ok_and(|read| read > 0) {} };
+                let _ = tokio::time::timeout(LINGER, rest).await;
+            }
+        }
+        // Whoever is too slow, or is gone, gets nothing more.
+        Err(_) => {}
+    }
+}

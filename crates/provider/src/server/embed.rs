@@ -1,0 +1,328 @@
+//! A mock provider within a test: started, asked about, and gone when it is dropped.
+
+use std::io;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use firedrill_failover::Duration;
+use firedrill_yaml::{Problem, Source};
+
+use crate::dialect::Dialect;
+use crate::server::clock::Clock;
+use crate::server::file::{MockFile, Route, Specified, TEXT};
+use crate::server::journal::{Ended, Entry, Wanted};
+use crate::server::limits::Limits;
+use crate::server::start::{Server, Settings};
+use crate::server::tokens::{Tokens, label_of_a_stranger, labelled};
+use crate::upstream::Upstream;
+
+/// A mock provider on a free port of this machine. It is gone when it is dropped.
+///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), firedrill_provider::StartError> {
+/// use firedrill_provider::{MockProvider, Virtual};
+///
+/// let mock = MockProvider::builder().upstream("sk-a: [429, 200]").clock(Virtual::default()).start().await?;
+/// let url = format!("{}/v1/chat/completions", mock.base_url());
+/// // ... what is tested asks `url` twice, with the token `sk-a` ...
+/// mock.assert_answered("sk-a", &[429, 200]);
+/// # Ok(()) }
+/// ```
+pub struct MockProvider(Server);
+
+/// How a [`MockProvider`] is made.
+#[must_use = "it is not started yet"]
+pub struct Builder {
+    dialect: Dialect,
+    upstream: Result<Upstream, Problem>,
+    tokens: Vec<(String, Option<String>)>,
+    text: String,
+    settings: Settings,
+}
+
+/// Why a mock provider could not be started.
+#[derive(Debug)]
+pub enum StartError {
+    /// Something is wrong in its block. Remedy: each problem says it.
+    Upstream(Vec<Problem>),
+    /// No port could be had. Remedy: most of the time, fewer open files.
+    Port(io::Error),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Upstream(problems) => {
+                f.write_str(&problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+            }
+            Self::Port(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// What a provider will do, as text or as what it says.
+pub trait IntoUpstream {
+    /// What it says.
+    ///
+    /// # Errors
+    /// What is wrong in the text.
+    fn into_upstream(self) -> Result<Upstream, Problem>;
+}
+
+impl IntoUpstream for &str {
+    fn into_upstream(self) -> Result<Upstream, Problem> {
+        Source::new("upstream", self).parse("what the provider will do")
+    }
+}
+
+impl IntoUpstream for Upstream {
+    fn into_upstream(self) -> Result<Upstream, Problem> {
+        Ok(self)
+    }
+}
+
+impl Builder {
+    /// What it speaks. Default: as OpenAI does.
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// What it will do: the block `upstream` of a scenario, as YAML or as it was read. Default: it is always well.
+    pub fn upstream(mut self, upstream: impl IntoUpstream) -> Self {
+        self.upstream = upstream.into_upstream();
+        self
+    }
+
+    /// A token that it knows. With one, it answers 401 to those that it does not know; without, any token is good.
+    pub fn token(mut self, token: &str) -> Self {
+        self.tokens.push((token.to_owned(), None));
+        self
+    }
+
+    /// A token that it knows, by a label.
+    pub fn token_as(mut self, token: &str, label: &str) -> Self {
+        self.tokens.push((token.to_owned(), Some(label.to_owned())));
+        self
+    }
+
+    /// What a well answer says.
+    pub fn answer(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.text);
+        self
+    }
+
+    /// The time that it lives by. Default: real time.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.settings.clock = Arc::new(clock);
+        self
+    }
+
+    /// What chance derives from. Default: 0.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = Some(seed);
+        self
+    }
+
+    /// What clients may take of it.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// Starts it on the runtime that this is awaited in. When it comes back, the port is open.
+    ///
+    /// # Errors
+    /// What is wrong with the block, or that no port could be had.
+    #[expect(clippy::unused_async, reason = "it needs a runtime, and this says so")]
+    pub async fn start(self) -> Result<MockProvider, StartError> {
+        let wrong = |problem| StartError::Upstream(vec![problem]);
+        let mut tokens = if self.tokens.is_empty() { Tokens::open() } else { Tokens::default() };
+        for (token, label) in &self.tokens {
+            match label {
+                Some(label) => tokens.know(token, label),
+                None => drop(tokens.name(token)),
+            }
+        }
+        let upstream = labelled(self.upstream.map_err(wrong)?, &mut tokens).map_err(StartError::Upstream)?;
+        let (name, route) = (self.dialect.word().to_owned(), Route::default());
+        let only =
+            Specified { seed: 0, name, dialect: self.dialect, route, text: self.text, upstream, tokens };
+        let file = MockFile { providers: vec![only], warnings: Vec::new() };
+        Server::start(file, self.settings).map(MockProvider).map_err(StartError::Port)
+    }
+}
+
+impl MockProvider {
+    /// How to make one.
+    pub fn builder() -> Builder {
+        Builder {
+            dialect: Dialect::OpenAi,
+            upstream: Ok(Upstream::default()),
+            tokens: Vec::new(),
+            text: TEXT.to_owned(),
+            settings: Settings::local(),
+        }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.0.address())
+    }
+
+    /// `http://127.0.0.1:PORT`, of the control API.
+    pub fn control_url(&self) -> String {
+        format!("http://{}", self.0.control())
+    }
+
+    /// Moves a virtual clock. Waits that end by then end now.
+    ///
+    /// # Panics
+    /// If the clock is real: it moves by itself.
+    pub async fn advance(&self, by: std::time::Duration) {
+        let by = Duration::from_millis(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
+        let moved = self.0.shared.clock.advance(by);
+        assert!(
+            moved.is_some(),
+            "a real clock moves by itself: build the mock with `.clock(Virtual::default())`"
+        );
+        self.0.shared.settled().await;
+    }
+
+    /// Replaces what it will do; it begins anew.
+    ///
+    /// # Errors
+    /// What is wrong with the block.
+    pub async fn replace(&self, upstream: impl IntoUpstream) -> Result<(), Vec<Problem>> {
+        let upstream = upstream.into_upstream().map_err(|problem| vec![problem])?;
+        let shared = &self.0.shared;
+        for provider in shared.providers.iter().take(1) {
+            provider.begin(shared.clock.now(), Some(upstream.clone()))?;
+        }
+        shared.begun.send_replace(());
+        shared.settled().await;
+        Ok(())
+    }
+
+    /// Begins anew, and forgets what it was asked.
+    pub async fn reset(&self) {
+        self.0.shared.reset().await;
+    }
+
+    /// What it was asked, in the order in which it was asked. An entry is there before its answer begins.
+    pub fn journal(&self) -> Asked {
+        Asked(self.0.shared.journal.entries(&Wanted::default(), usize::MAX))
+    }
+
+    /// Waits until it was asked so often. For a virtual clock: it is of no use to move it before.
+    pub async fn asked(&self, times: u64) {
+        self.wait(|mock| mock.0.shared.journal.count() >= times).await;
+    }
+
+    /// Waits until nothing is being answered.
+    pub async fn idle(&self) {
+        self.wait(|mock| mock.journal().iter().all(|entry| entry.ended.is_some())).await;
+    }
+
+    async fn wait(&self, done: impl Fn(&Self) -> bool) {
+        while !done(self) {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Asserts that it was asked so often.
+    ///
+    /// # Panics
+    /// If it was not; the message has the journal.
+    #[track_caller]
+    pub fn assert_asked(&self, times: usize) {
+        let journal = self.journal();
+        assert!(journal.count() == times, "asked {} times, expected {times}:\n{journal}", journal.count());
+    }
+
+    /// Asserts that the token with this label, or this token if nobody named it, was answered with these statuses, in this order.
+    ///
+    /// # Panics
+    /// If it was not; the message has the journal.
+    #[track_caller]
+    pub fn assert_answered(&self, token: &str, statuses: &[u16]) {
+        let journal = self.journal();
+        let found: Vec<u16> = journal.of(token).iter().map(|entry| entry.status).collect();
+        assert!(found == statuses, "{token} was answered {found:?}, expected {statuses:?}:\n{journal}");
+    }
+
+    /// Asserts that the token with this label, or this token if nobody named it, was never sent.
+    ///
+    /// # Panics
+    /// If it was; the message has the journal.
+    #[track_caller]
+    pub fn assert_never_asked(&self, token: &str) {
+        self.assert_answered(token, &[]);
+    }
+
+    /// Stops it, and lets the answers that are being given end first.
+    pub async fn stop(self) {
+        self.0.stop().await;
+    }
+}
+
+/// What a mock provider was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked(Vec<Entry>);
+
+impl Deref for Asked {
+    type Target = [Entry];
+
+    fn deref(&self) -> &[Entry] {
+        &self.0
+    }
+}
+
+impl Asked {
+    /// How often.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// With the token of this label, or with this token if nobody named it.
+    #[must_use]
+    pub fn of(&self, token: &str) -> Self {
+        let stranger = label_of_a_stranger(token);
+        self.those(|entry| *entry.token == *token || *entry.token == *stranger)
+    }
+
+    /// And answered with this status.
+    #[must_use]
+    pub fn with_status(&self, status: u16) -> Self {
+        self.those(|entry| entry.status == status)
+    }
+
+    /// And ended so.
+    #[must_use]
+    pub fn that_ended(&self, ended: Ended) -> Self {
+        self.those(|entry| entry.ended == Some(ended))
+    }
+
+    fn those(&self, wanted: impl Fn(&Entry) -> bool) -> Self {
+        Self(self.0.iter().filter(|entry| wanted(entry)).cloned().collect())
+    }
+}
+
+/// A line for each.
+impl std::fmt::Display for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for Entry { number, at, token, method, path, status, refusal, fault, ended, bytes, .. } in &self.0 {
+            write!(f, "{number} at {at}ms {token}: {method} {path}: {status}")?;
+            for word in [*refusal, *fault].into_iter().flatten() {
+                write!(f, " {word}")?;
+            }
+            match ended {
+                Some(ended) => writeln!(f, ", {ended:?}, {bytes} bytes")?,
+                None => writeln!(f, ", still being answered")?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! A client's connection with its patience: how long the server waits for the client to write, and to read.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+
+use super::limits::Limits;
+
+/// What a connection is about just now. The side that reads requests and the side that answers them share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Phase(Arc<AtomicU8>);
+
+impl Phase {
+    /// Nothing was asked yet, or everything was answered.
+    pub(crate) const IDLE: u8 = 0;
+    /// The head of a request is coming in.
+    const HEAD: u8 = 1;
+    /// Its body is.
+    pub(crate) const BODY: u8 = 2;
+    /// It is being answered: the client need not write.
+    pub(crate) const ANSWERING: u8 = 3;
+
+    pub(crate) fn set(&self, phase: u8) {
+        self.0.store(phase, Ordering::Relaxed);
+    }
+
+    fn is(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Line {
+    stream: TcpStream,
+    phase: Phase,
+    limits: Arc<Limits>,
+    reading: Patience,
+    /// The phase that `reading` is for.
+    timed: u8,
+    writing: Patience,
+}
+
+/// A time that runs out. Made once for a connection, and set again for every wait.
+#[derive(Debug, Default)]
+struct Patience {
+    sleep: Option<Pin<Box<Sleep>>>,
+    running: bool,
+}
+
+impl Patience {
+    /// Begins to run, unless it does already. Ready when it has run out.
+    fn poll(&mut self, time: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        let sleep = match &mut self.sleep {
+            Some(sleep) => {
+                if !self.running {
+                    sleep.as_mut().reset(Instant::now() + time);
+                }
+                sleep
+            }
+            none => none.insert(Box::pin(tokio::time::sleep(time))),
+        };
+        self.running = true;
+        sleep.as_mut().poll(cx)
+    }
+}
+
+impl Line {
+    pub(crate) fn new(stream: TcpStream, phase: Phase, limits: Arc<Limits>) -> Self {
+        let (reading, writing) = (Patience::default(), Patience::default());
+        Self { stream, phase, limits, reading, timed: Phase::IDLE, writing }
+    }
+
+    /// Makes sure that the connection is reset, not closed, when it is dropped.
+    pub(crate) fn reset(self) {
+        // If that is not possible the connection is closed instead.
+        let _ = self.stream.set_zero_linger();
+    }
+
+    fn wait_for_the_reader(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.writing.running = false;
+            return written;
+        }
+        ready!(self.writing.poll(self.limits.write_time, cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads too slowly")))
+    }
+}
+
+impl AsyncRead for Line {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let line = self.get_mut();
+        let before = buf.filled().len();
+        let read = Pin::new(&mut line.stream).poll_read(cx, buf);
+        if line.phase.is() == Phase::IDLE && buf.filled().len() > before {
+            line.phase.set(Phase::HEAD);
+        }
+        let phase = line.phase.is();
+        if phase != line.timed {
+            (line.timed, line.reading.running) = (phase, false);
+        }
+        ready_or(read, || {
+            let time = match phase {
+                Phase::IDLE => line.limits.idle_time,
+                Phase::HEAD => line.limits.head_time,
+                Phase::BODY => line.limits.body_time,
+                _ => return Poll::Pending,
+            };
+            // It goes on running while bytes come in: a request that comes a byte at a time is slow too.
+            ready!(line.reading.poll(time, cx));
+            Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client writes too slowly")))
+        })
+    }
+}
+
+fn ready_or<T>(first: Poll<T>, second: impl FnOnce() -> Poll<T>) -> Poll<T> {
+    if first.is_ready() { first } else { second() }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let line = self.get_mut();
+        let written = Pin::new(&mut line.stream).poll_write(cx, bytes);
+        line.wait_for_the_reader(cx, written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let line = self.get_mut();
+        let written = Pin::new(&mut line.stream).poll_write_vectored(cx, bytes);
+        line.wait_for_the_reader(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

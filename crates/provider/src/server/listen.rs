@@ -1,0 +1,171 @@
+//! Who listens on a port, and when: not during an outage that refuses connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming as IncomingBody;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::server::connection;
+use crate::server::line::Phase;
+use crate::server::sending::Sending;
+use crate::server::shared::Shared;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
+/// After a failure to listen or to accept, as for want of files.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// So many clients for whom there is no room are told so at the same time; others are only hung up on.
+const TOLD: usize = 256;
+
+/// Listens on `address`.
+///
+/// # Errors
+/// If the port cannot be had.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    hold(address)?.listen(BACKLOG)
+}
+
+/// Has the port, and refuses whoever asks for a connection.
+fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// Serves every connection to `listener` by `answer`, until it is asked to stop; then waits for those that are being
+/// answered, for as long as the limits grant. `refuses` says that nobody listens while an outage refuses connections.
+pub(crate) async fn accept<A, F>(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    (refuses, connections): (bool, usize),
+    answer: A,
+) where
+    A: Fn(Phase, Request<IncomingBody>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Sending> + Send,
+{
+    let (mut tasks, mut told) = (JoinSet::new(), JoinSet::new());
+    let mut port = Port { address: listener.local_addr().ok(), listener: Some(listener), held: None };
+    let mut stop = shared.stop.subscribe();
+    let mut begun = shared.begun.subscribe();
+    loop {
+        let now = shared.clock.now();
+        let open = !(refuses && shared.is_refusing(now));
+        port.open(open);
+        if refuses {
+            shared.listening.send_replace(port.listener.is_some());
+        }
+        let change = async {
+            match shared.next_change(now).filter(|_| refuses) {
+                Some(at) => shared.clock.wait_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = asked_to(&mut stop) => break,
+            () = change => {}
+            _ = begun.changed(), if refuses => {}
+            // Another has the port; it may give it back.
+            () = tokio::time::sleep(RETRY), if open && port.listener.is_none() => {}
+            Some(_) = tasks.join_next() => {}
+            Some(_) = told.join_next() => {}
+            stream = port.accept() => match stream {
+                Ok(stream) if tasks.len() < connections => {
+                    let (shared, answer) = (Arc::clone(&shared), answer.clone());
+                    tasks.spawn(async move {
+                        let _counted = Counted::new(&shared.connections);
+                        connection::serve(stream, Arc::clone(&shared.limits), shared.stop.subscribe(), answer).await;
+                    });
+                }
+                Ok(stream) if told.len() < TOLD => drop(told.spawn(tell(stream))),
+                Ok(stream) => drop(stream),
+                // No more files, most likely: others must end first.
+                Err(_) => tokio::time::sleep(RETRY).await,
+            },
+        }
+    }
+    drop(port);
+    let all = async { while tasks.join_next().await.is_some() {} };
+    // What is not over by then is broken off with the set.
+    let _ = tokio::time::timeout(shared.limits.grace, all).await;
+}
+
+async fn asked_to(stop: &mut watch::Receiver<bool>) {
+    // Who could ask is gone: then it should stop too.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// Tells a client that there is no room.
+async fn tell(mut stream: TcpStream) {
+    let body = r#"{"error":{"message":"too many connections just now"}}"#;
+    let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close";
+    let told = async {
+        stream
+            .write_all(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes())
+            .await?;
+        stream.shutdown().await?;
+        // What was sent and not read would make a reset of it, and the answer might be lost.
+        let mut dropped = [0; 4096];
+        while stream.read(&mut dropped).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Whoever does not listen is hung up on.
+    let _ = tokio::time::timeout(Duration::from_secs(1), told).await;
+}
+
+/// A port that is listened on, or held while nobody listens so that no other takes it.
+struct Port {
+    address: Option<SocketAddr>,
+    listener: Option<TcpListener>,
+    held: Option<TcpSocket>,
+}
+
+impl Port {
+    fn open(&mut self, open: bool) {
+        if open == self.listener.is_some() {
+            return;
+        }
+        if open {
+            let held = self.held.take().map(Ok).or_else(|| self.address.map(hold));
+            self.listener = held.and_then(|held| held.and_then(|held| held.listen(BACKLOG)).ok());
+        } else {
+            // Two cannot have a port while one of them listens.
+            self.listener = None;
+            self.held = self.address.and_then(|address| hold(address).ok());
+        }
+    }
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        match &self.listener {
+            Some(listener) => listener.accept().await.map(|(stream, _)| stream),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// One of those that are counted.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,159 @@
+//! A provider at work behind its path: its behaviour, its tokens, and when it began.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use firedrill_failover::{Duration, Instant, Status};
+use firedrill_yaml::Problem;
+
+use crate::behaviour::{Ask, Behaviour, Plan, Ticket};
+use crate::dialect::{Dialect, llm_tokens};
+use crate::exchange::Question;
+use crate::fault::Fault;
+use crate::latency::Latency;
+use crate::script::Answer;
+use crate::server::file::Route;
+use crate::server::tokens::{Tokens, labelled};
+use crate::upstream::Upstream;
+
+#[derive(Debug)]
+pub(crate) struct Provider {
+    pub(crate) name: Arc<str>,
+    pub(crate) dialect: Dialect,
+    pub(crate) route: Route,
+    /// What a well answer says.
+    pub(crate) text: String,
+    seed: u64,
+    live: Mutex<Live>,
+}
+
+/// What changes.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) tokens: Tokens,
+    /// On the clock; the behaviour's time begins here.
+    pub(crate) began: Instant,
+    /// Grows when the behaviour begins anew, so that no ticket is given back to another than it came from.
+    generation: u64,
+    /// Requests since it began.
+    serial: u64,
+}
+
+/// What the provider does with a request.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    /// Empty if the token is not known.
+    pub(crate) label: Arc<str>,
+    pub(crate) plan: Plan,
+    pub(crate) serial: u64,
+    generation: u64,
+}
+
+const UNKNOWN: Status = Status::new(401).expect("401 is a status");
+
+impl Provider {
+    pub(crate) fn new(
+        (name, dialect, route, text): (Arc<str>, Dialect, Route, String),
+        (upstream, tokens): (Upstream, Tokens),
+        seed: u64,
+    ) -> Self {
+        let upstream = Arc::new(upstream);
+        let behaviour = Behaviour::new(Arc::clone(&upstream), seed);
+        let live = Live { upstream, behaviour, tokens, began: Instant::ZERO, generation: 0, serial: 0 };
+        Self { name, dialect, route, text, seed, live: Mutex::new(live) }
+    }
+
+    /// What to do with `question` at `now`.
+    pub(crate) fn call(&self, now: Instant, question: &Question) -> Decision {
+        let mut live = self.live();
+        live.serial += 1;
+        let (serial, generation) = (live.serial, live.generation);
+        let Some(label) = live.tokens.label(&question.token) else {
+            let plan = Plan {
+                answer: Answer::plain(UNKNOWN),
+                refusal: None,
+                wait: Duration::ZERO,
+                first: Duration::ZERO,
+                quotas: Vec::new(),
+                ticket: Ticket::default(),
+            };
+            return Decision { label: "".into(), plan, serial, generation };
+        };
+        let answer = question.most_llm_tokens.unwrap_or_else(|| llm_tokens(self.text.len() as u64));
+        let ask = Ask { token: &label, llm_tokens: question.llm_tokens.saturating_add(answer) };
+        let now = live.time(now);
+        let plan = live.behaviour.call(now, ask);
+        Decision { label, plan, serial, generation }
+    }
+
+    /// The waits before the second, the third, … of so many events.
+    pub(crate) fn between(&self, plan: &Plan, events: usize) -> Vec<Duration> {
+        let live = self.live();
+        let waits = 1..events.max(1) as u64;
+        match live.upstream.pace.between {
+            Latency::Fixed(wait) => waits.map(|_| wait).collect(),
+            _ => waits.map(|nth| live.behaviour.between(plan, nth)).collect(),
+        }
+    }
+
+    /// The answer is over.
+    pub(crate) fn ended(&self, generation: u64, ticket: Ticket) {
+        let mut live = self.live();
+        if live.generation == generation {
+            live.behaviour.ended(ticket);
+        }
+    }
+
+    /// Begins anew at `now`, with another block if one is given.
+    ///
+    /// # Errors
+    /// What is wrong with the names in the block.
+    pub(crate) fn begin(&self, now: Instant, upstream: Option<Upstream>) -> Result<(), Vec<Problem>> {
+        let mut live = self.live();
+        if let Some(upstream) = upstream {
+            let mut tokens = live.tokens.clone();
+            live.upstream = labelled(upstream, &mut tokens)?.into();
+            live.tokens = tokens;
+        }
+        live.behaviour = Behaviour::new(Arc::clone(&live.upstream), self.seed);
+        live.began = now;
+        live.generation += 1;
+        live.serial = 0;
+        Ok(())
+    }
+
+    /// Whether nobody listens at `now`.
+    pub(crate) fn is_refusing(&self, now: Instant) -> bool {
+        let live = self.live();
+        live.behaviour.is_refusing(live.time(now))
+    }
+
+    /// When `is_refusing` may change next, after `now`.
+    pub(crate) fn next_change(&self, now: Instant) -> Option<Instant> {
+        let live = self.live();
+        let outages = live.upstream.outages.iter().filter(|outage| outage.fault == Some(Fault::Refused));
+        let edges =
+            outages.flat_map(|outage| [live.began + outage.from, live.began + outage.from + outage.lasts]);
+        edges.filter(|edge| *edge > now).min()
+    }
+
+    /// Nothing that is done under the lock can leave it half done.
+    pub(crate) fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Live {
+    /// The behaviour's own time.
+    pub(crate) fn time(&self, now: Instant) -> Instant {
+        Instant::ZERO + now.since(self.began)
+    }
+}
+
+impl Decision {
+    /// What is to be given back when the answer is over, and to which.
+    pub(crate) fn ticket(&mut self) -> (u64, Ticket) {
+        (self.generation, std::mem::take(&mut self.plan.ticket))
+    }
+}

@@ -1,0 +1,223 @@
+//! An answer that is being sent: through hyper where HTTP is kept, and by hand where it is broken.
+//!
+//! hyper cannot be made to break the framing of an answer, and should not be. So a request whose answer is broken below HTTP
+//! is never answered through it: the connection is taken back from hyper, and the few lines here write what comes of it.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use firedrill_failover::Duration;
+use hyper::body::{Body, Bytes, Frame, SizeHint};
+use hyper::header::{CONTENT_LENGTH, DATE, HeaderValue};
+use hyper::http::response::Parts;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::behaviour::Ticket;
+use crate::fault::Fault;
+use crate::server::clock::{Clock, Wait};
+use crate::server::course::{Course, Step};
+use crate::server::journal::Ended;
+use crate::server::line::{Line, Phase};
+use crate::server::shared::Shared;
+
+/// What becomes of a request.
+pub(crate) enum Sending {
+    /// It is answered.
+    Http(Box<hyper::Response<Stream>>),
+    /// It is answered, and not as HTTP has it; then the connection is over.
+    Raw(Box<Raw>),
+    /// It is never answered; what stands for the call is kept until the client goes away.
+    Never(Call),
+}
+
+/// A call that is being answered. However it ends, the behaviour is told and the journal too.
+pub(crate) struct Call {
+    pub(crate) shared: Arc<Shared>,
+    /// The number in the journal.
+    pub(crate) number: u64,
+    /// Which provider, which of its generations, and the ticket; none if it was not asked.
+    pub(crate) ticket: Option<(usize, u64, Ticket)>,
+    pub(crate) bytes: u64,
+    pub(crate) ended: Ended,
+    pub(crate) phase: Phase,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Some((provider, generation, ticket)) = self.ticket.take() {
+            self.shared.providers[provider].ended(generation, ticket);
+        }
+        self.shared.journal.end(self.number, self.ended, self.bytes);
+        self.phase.set(Phase::IDLE);
+    }
+}
+
+/// The body of an answer, as hyper sends it.
+pub(crate) struct Stream {
+    course: Course,
+    clock: Arc<dyn Clock>,
+    wait: Option<Wait>,
+    /// How long it is in all, if that is known.
+    length: Option<u64>,
+    /// `None` once it has ended, and for an answer that nobody counts.
+    call: Option<Call>,
+}
+
+impl Stream {
+    pub(crate) fn new(
+        course: Course,
+        clock: Arc<dyn Clock>,
+        length: Option<u64>,
+        call: Option<Call>,
+    ) -> Self {
+        Self { course, clock, wait: None, length, call }
+    }
+
+    fn ended(&mut self) {
+        if let Some(mut call) = self.call.take() {
+            call.ended = Ended::Whole;
+        }
+    }
+}
+
+impl Body for Stream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let stream = self.get_mut();
+        loop {
+            if let Some(wait) = &mut stream.wait {
+                ready!(wait.as_mut().poll(cx));
+                stream.wait = None;
+            }
+            match stream.course.next() {
+                Step::Wait(time) => stream.wait = Some(stream.clock.wait_until(stream.clock.now() + time)),
+                Step::Send(bytes) => {
+                    if let Some(call) = &mut stream.call {
+                        call.bytes += bytes.len() as u64;
+                    }
+                    if stream.course.is_over() {
+                        stream.ended();
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
+                // hyper sees by itself that the client goes away, and drops this.
+                Step::Hang => return Poll::Pending,
+                Step::End => {
+                    stream.ended();
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.course.is_over()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+/// An answer that breaks HTTP, or the connection.
+pub(crate) struct Raw {
+    /// The status and the headers, without those that frame the body.
+    pub(crate) head: Parts,
+    pub(crate) fault: Option<Fault>,
+    /// Whether it comes in chunks.
+    pub(crate) chunked: bool,
+    pub(crate) length: u64,
+    pub(crate) course: Course,
+    pub(crate) call: Call,
+}
+
+/// So much more is promised than comes.
+const PROMISED: u64 = 64;
+
+impl Raw {
+    /// Sends it on `line`, and closes or resets that. An error is a client that went away: there is nobody to tell.
+    pub(crate) async fn send(mut self, mut line: Line) -> std::io::Result<()> {
+        let clock = Arc::clone(&self.call.shared.clock);
+        if self.fault != Some(Fault::Reset) {
+            line.write_all(&self.head()).await?;
+            self.play(&mut line, &*clock).await?;
+        }
+        self.call.ended = Ended::Broken;
+        match self.fault {
+            Some(Fault::Reset | Fault::ResetAfterHeaders) => line.reset(),
+            Some(Fault::MalformedChunk) => {
+                line.write_all(b"not a length\r\n").await?;
+                line.shutdown().await?;
+            }
+            _ => line.shutdown().await?,
+        }
+        Ok(())
+    }
+
+    async fn play(&mut self, line: &mut Line, clock: &dyn Clock) -> std::io::Result<()> {
+        if self.fault == Some(Fault::ResetAfterHeaders) {
+            return Ok(());
+        }
+        loop {
+            match self.course.next() {
+                Step::Wait(time) => wait(line, clock, time).await?,
+                Step::Send(bytes) => {
+                    if self.chunked {
+                        line.write_all(format!("{:x}\r\n", bytes.len()).as_bytes()).await?;
+                    }
+                    line.write_all(&bytes).await?;
+                    if self.chunked {
+                        line.write_all(b"\r\n").await?;
+                    }
+                    self.call.bytes += bytes.len() as u64;
+                }
+                Step::Hang => wait_for_the_end(line).await?,
+                Step::End => return Ok(()),
+            }
+        }
+    }
+
+    fn head(&mut self) -> Vec<u8> {
+        let Parts { status, headers, .. } = &mut self.head;
+        if self.chunked {
+            headers.insert("transfer-encoding", HeaderValue::from_static("chunked"));
+        } else if !status.is_informational() {
+            let more = if self.fault == Some(Fault::WrongLength) { PROMISED } else { 0 };
+            headers.insert(CONTENT_LENGTH, (self.length + more).into());
+        }
+        headers.remove(DATE);
+        let reason = status.canonical_reason().unwrap_or("");
+        let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
+        for (name, value) in &*headers {
+            head.extend_from_slice(name.as_str().as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        head
+    }
+}
+
+/// Waits so long, or until the client goes away.
+async fn wait(line: &mut Line, clock: &dyn Clock, time: Duration) -> std::io::Result<()> {
+    let wait = clock.wait_until(clock.now() + time);
+    tokio::select! {
+        () = wait => Ok(()),
+        gone = wait_for_the_end(line) => gone,
+    }
+}
+
+/// Reads and drops what the client sends, until it goes away.
+async fn wait_for_the_end(line: &mut Line) -> std::io::Result<()> {
+    let mut dropped = [0; 1024];
+    while line.read(&mut dropped).await? > 0 {}
+    Err(std::io::ErrorKind::UnexpectedEof.into())
+}

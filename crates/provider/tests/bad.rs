@@ -1,0 +1,53 @@
+//! Every file in `fixtures/bad/mocks/` is wrong, and its name says how. What a person is told about it is a snapshot in
+//! `tests/snapshots-bad/`; here only what holds for all of them is asked: the file is named, and the line and the column, and
+//! it reads like every other error.
+
+use std::path::Path;
+
+use firedrill_provider::MockFile;
+use firedrill_yaml::{Place, Source};
+
+fn mock(path: &Path) -> datatest_stable::Result<()> {
+    let shown = path.display().to_string().replace('\\', "/").trim_start_matches("../").to_owned();
+    let source = Source::new(&shown, std::fs::read_to_string(path)?);
+    let problems = MockFile::parse(&source).err().ok_or("nothing is wrong with it")?;
+    for problem in &problems {
+        assert_eq!(problem.file(), Some(&*shown));
+        for text in [Some(problem.message()), problem.hint_text(), problem.label_text()].into_iter().flatten()
+        {
+            assert!(!text.starts_with(char::is_uppercase), "begins with a capital: {text}");
+            assert!(!text.ends_with(['.', ' ', ':']), "ends badly: {text}");
+        }
+        match problem.place() {
+            Some(place) => check_place(place, source.text()),
+            None => assert!(shown.contains("/file-"), "no place: {problem:?}"),
+        }
+    }
+    let rendered: Vec<String> = problems.iter().map(|problem| problem.render(Some(&source), false)).collect();
+    let rendered = rendered.join("\n\n");
+    let widest = rendered.lines().max_by_key(|line| line.chars().count()).unwrap_or_default();
+    assert!(widest.chars().count() <= 80, "does not fit 80 columns: {widest}");
+    assert!(!rendered.contains("aB3dE5fG7hJ9"), "a secret: {rendered}");
+    let name = path.file_stem().and_then(|stem| stem.to_str()).ok_or("a name")?;
+    insta::with_settings!({
+        snapshot_path => "snapshots-bad",
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, {
+        insta::assert_snapshot!(name, rendered);
+    });
+    Ok(())
+}
+
+/// The line and the column are those of the first byte, counted again here.
+#[track_caller]
+fn check_place(Place { line, column, start, end }: Place, text: &str) {
+    assert!(text.get(start..end).is_some(), "outside the text: {start}..{end}");
+    let before: Vec<&str> = text[..start].split('\n').collect();
+    let last = before.last().map_or(0, |last| last.chars().count());
+    assert_eq!((line, column), (before.len(), last + 1));
+}
+
+datatest_stable::harness! {
+    { test = mock, root = "../../fixtures/bad/mocks", pattern = r"\.yaml$" },
+}

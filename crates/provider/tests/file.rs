@@ -1,0 +1,119 @@
+//! Mock files that are right: what is read from them, the pages that show them, and their schema.
+
+use std::fs;
+
+use firedrill_provider::{MockFile, mock_schema};
+use firedrill_yaml::Source;
+
+#[track_caller]
+fn parse(text: &str) -> MockFile {
+    MockFile::parse(&Source::new("mock.yaml", text)).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+#[track_caller]
+fn check(text: &str, expect: &[(&str, &str, &str)]) {
+    let file = parse(text);
+    let served: Vec<_> = file.served().collect();
+    let served: Vec<_> = served.iter().map(|(name, dialect, route)| (*name, *dialect, &**route)).collect();
+    assert_eq!(served, expect);
+    assert!(file.warnings.is_empty(), "{:?}", file.warnings);
+}
+
+#[test]
+fn a_single_provider_needs_a_type_only() {
+    check("type: openai", &[("openai", "openai", "/")]);
+    check("{ type: gemini, name: g, path: /x/, host: G.Local }", &[("g", "gemini", "g.local/x/")]);
+    check("providers: [{ type: openai }]", &[("openai", "openai", "/")]);
+}
+
+#[test]
+fn several_have_paths_or_hosts_of_their_own() {
+    let providers = "
+seed: 7
+providers:
+  - { type: openai, path: /openai }
+  - { type: openai, name: second, path: /openai/second }
+  - { type: anthropic, host: api.anthropic.local }
+  - { type: azure }";
+    let expect = [
+        ("openai", "openai", "/openai/"),
+        ("second", "openai", "/openai/second/"),
+        ("anthropic", "anthropic", "api.anthropic.local/"),
+        ("azure", "azure", "/"),
+    ];
+    check(providers, &expect);
+}
+
+#[test]
+fn a_token_may_be_named_as_it_is_or_by_its_label() {
+    check("{ type: openai, tokens: { sk-a: first }, upstream: { sk-a: 429 } }", &[("openai", "openai", "/")]);
+    check(
+        "{ type: openai, tokens: { sk-a: first }, upstream: { first: 429 } }",
+        &[("openai", "openai", "/")],
+    );
+    check(
+        "{ type: openai, tokens: { 'env:PATH': p }, upstream: { 'env:PATH': 429 } }",
+        &[("openai", "openai", "/")],
+    );
+    // PATH is set wherever a test runs.
+    check("{ type: openai, tokens: { 'env:PATH': first } }", &[("openai", "openai", "/")]);
+}
+
+#[test]
+fn the_providers_of_several_files_share_a_port() {
+    let join = |texts: [&str; 2]| MockFile::join(texts.map(parse).into());
+    let joined = join(["type: openai", "{ type: gemini, path: /g }"]).expect("no clash");
+    assert_eq!(joined.served().count(), 2);
+    for (texts, expect) in [
+        (
+            ["type: openai", "{ type: openai, path: /x }"],
+            "two providers are called `openai` (give one a `name` of its own)",
+        ),
+        (
+            ["type: openai", "type: gemini"],
+            "every request for `gemini` is for `openai` already (give it a `path` of its own, for example `path: /gemini`)",
+        ),
+        (
+            [
+                "{ type: openai, upstream: { outages: [{ from: 1s, for: 1s, fault: refused }] } }",
+                "{ type: gemini, path: /g }",
+            ],
+            "`openai` shares its port, so it cannot refuse connections",
+        ),
+    ] {
+        assert_eq!(join(texts).expect_err("a clash").to_string(), expect);
+    }
+}
+
+#[test]
+fn what_looks_like_a_real_key_is_worth_a_look() {
+    for text in [
+        "{ type: openai, tokens: { sk-proj-aB3dE5fG7hJ9kL2mN4pQ6rS8: first } }",
+        "{ type: openai, upstream: { sk-proj-aB3dE5fG7hJ9kL2mN4pQ6rS8: 429 } }",
+    ] {
+        let file = parse(text);
+        assert_eq!(file.warnings.len(), 1);
+        assert!(!format!("{file:?}").contains("aB3dE5fG7hJ9"), "{file:?}");
+    }
+}
+
+#[test]
+fn the_committed_schema_is_current() {
+    let committed = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/mock.schema.json"));
+    assert!(
+        committed.expect("the committed schema") == mock_schema(),
+        "docs/mock.schema.json is not current: write it again with `just schema`"
+    );
+}
+
+#[test]
+fn the_files_in_the_documentation_are_right() {
+    let page =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/mock.md")).expect("the page");
+    let blocks: Vec<&str> =
+        page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() >= 3, "{} files", blocks.len());
+    for block in blocks {
+        parse(block);
+    }
+}

@@ -1,0 +1,99 @@
+//! How many connections there may be, for how long, and what happens when the mock stops.
+
+use std::time::Duration;
+
+use firedrill_provider::{Ended, Limits, MockProvider};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::{QUESTION, ask, connect, raw, request, rest};
+
+async fn mock(upstream: &str, limits: Limits) -> MockProvider {
+    MockProvider::builder().upstream(upstream).limits(limits).start().await.expect("it starts")
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so() {
+    let mock = mock("{}", Limits { connections: 3, ..Limits::default() }).await;
+    let kept = [connect(&mock).await, connect(&mock).await, connect(&mock).await];
+    let (read, ended) = raw(&mock, request("sk-a", QUESTION).as_bytes()).await;
+    assert!(
+        read.starts_with("HTTP/1.1 503 ") && read.ends_with("just now\"}}") && ended.is_ok(),
+        "{read} {ended:?}"
+    );
+    drop(kept);
+    // It takes a moment to see that they are gone.
+    for _ in 0..500 {
+        if ask(&mock, "sk-a", QUESTION).await.is_ok_and(|answer| answer.status() == 200) {
+            return mock.assert_asked(1);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never served");
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_for_some_time() {
+    let mock = mock("{}", Limits { idle_time: Duration::from_secs(2), ..Limits::default() }).await;
+    let mut stream = connect(&mock).await;
+    let mut read = [0; 4096];
+    for _ in 0..3 {
+        stream.write_all(request("sk-a", QUESTION).as_bytes()).await.expect("written");
+        assert!(stream.read(&mut read).await.expect("an answer") > 0);
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    let (rest, ended) = rest(&mut stream).await;
+    assert!(rest.is_empty() && ended.is_ok());
+    mock.assert_asked(3);
+}
+
+#[tokio::test]
+async fn what_is_being_answered_when_the_mock_stops_is_answered() {
+    let mock = mock("latency: 200ms", Limits::default()).await;
+    let (mut idle, mut asking) = (connect(&mock).await, connect(&mock).await);
+    asking.write_all(request("sk-a", QUESTION).as_bytes()).await.expect("written");
+    mock.asked(1).await;
+    let stopped = tokio::spawn(mock.stop());
+    let (read, ended) = rest(&mut asking).await;
+    assert!(
+        read.starts_with("HTTP/1.1 200 OK") && read.contains("connection: close") && ended.is_ok(),
+        "{read}"
+    );
+    assert_eq!(rest(&mut idle).await.0, "");
+    stopped.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn what_is_never_answered_does_not_keep_the_mock_from_stopping() {
+    let limits = Limits { grace: Duration::from_millis(100), ..Limits::default() };
+    let mock = mock("default: { fault: stall }", limits).await;
+    let mut asking = connect(&mock).await;
+    asking.write_all(request("sk-a", QUESTION).as_bytes()).await.expect("written");
+    mock.asked(1).await;
+    tokio::time::timeout(Duration::from_secs(3), mock.stop()).await.expect("it stops");
+    assert_eq!(rest(&mut asking).await.0, "");
+}
+
+#[tokio::test]
+async fn a_mock_that_is_dropped_is_gone() {
+    let mock = mock("{}", Limits::default()).await;
+    let address = mock.base_url().replace("http://", "");
+    let mut kept = connect(&mock).await;
+    drop(mock);
+    assert_eq!(rest(&mut kept).await.0, "");
+    tokio::net::TcpStream::connect(address).await.expect_err("nobody listens");
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_gives_its_ticket_back() {
+    let mock = mock("{ latency: 1h, quotas: [{ concurrent: 1 }] }", Limits::default()).await;
+    for times in 1..4 {
+        let mut stream = connect(&mock).await;
+        stream.write_all(request("sk-a", QUESTION).as_bytes()).await.expect("written");
+        mock.asked(times).await;
+        drop(stream);
+        mock.idle().await;
+    }
+    assert_eq!(mock.journal().with_status(200).that_ended(Ended::Gone).count(), 3, "{}", mock.journal());
+    mock.replace("{}").await.expect("a good block");
+    assert_eq!(ask(&mock, "sk-a", QUESTION).await.expect("an answer").status(), 200);
+}
