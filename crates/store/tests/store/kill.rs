@@ -15,7 +15,7 @@ use crate::workers::{config, failure, fold, joined, perform};
 const POOL: Fingerprint = Fingerprint::new(9);
 const SEED: u64 = 20;
 
-/// How many kills; 200 before a release.
+/// How many kills, if not 200.
 const KILLS: &str = "FIREDRILL_KILLS";
 /// Given to the child: the file, and which round it is.
 const FILE: &str = "FIREDRILL_STORE_FILE";
@@ -23,7 +23,7 @@ const ROUND: &str = "FIREDRILL_STORE_ROUND";
 
 #[test]
 fn a_killed_process_loses_no_append_that_was_accepted() {
-    let kills = std::env::var(KILLS).map_or(40, |kills| kills.parse().expect("a number of kills"));
+    let kills = std::env::var(KILLS).map_or(200, |kills| kills.parse().expect("a number of kills"));
     let mut random = Random::new(SEED, 0);
     let folder = tempfile::tempdir().expect("a folder");
     let (mut accepted, mut torn, mut unheard) = (0, 0, 0);
