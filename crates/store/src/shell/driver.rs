@@ -266,7 +266,7 @@ async fn ask<T, U: Fn() -> Duration + Send, O: Observer>(
                 return answer;
             }
             () = &mut lapse => {
-                let why = format!("it has not answered for {} s", patience.as_secs());
+                let why = format!("nothing for {} s", patience.as_secs());
                 *patience = (*patience * 2).min(MOST_PATIENCE);
                 return Err(StoreError::Unanswered { why });
             }
