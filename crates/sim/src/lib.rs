@@ -8,7 +8,7 @@
 //!
 //! - [`explore::exhaust`] goes through every schedule of a small world, each state once.
 //! - [`explore::fewest`] finds the shortest schedule that breaks a [`Property`].
-//! - [`random::runs`] draws schedules from a seed in larger worlds, and [`random::shrink`] shortens what it finds.
+//! - [`random::runs`] draws schedules from a seed in larger worlds, and [`shrink::shrink`] shortens what it finds.
 //! - [`World::tell`] prints a schedule as a list of steps.
 //! - [`schedule`] does all of this for anything that goes on by small steps: a [`World`] is one such thing.
 //!
