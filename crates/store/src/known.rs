@@ -151,24 +151,23 @@ impl Held {
 
     /// Takes the next append of the log, if it follows.
     pub(crate) fn admit(&mut self, entry: Entry) -> Result<(), StoreError> {
-        let before = self.head().version;
-        let contradiction = |contradiction| StoreError::Contradiction { before, contradiction };
-        let fold = founded(&mut self.after, &entry).map_err(contradiction)?;
-        if let Err((_, wrong)) = fold.try_apply(&entry) {
+        if let Err(wrong) = follow(&mut self.after, &entry) {
             // The fold is half changed. This is a worker's bug and rare, so that it may cost a fold of what is held.
             self.after = self.before.clone();
             for entry in &self.entries {
+                // What was admitted once is so again.
                 if let Ok(fold) = founded(&mut self.after, entry) {
                     fold.apply(entry);
                 }
             }
-            return Err(contradiction(wrong));
+            return Err(wrong);
         }
         self.entries.push_back(entry);
         while self.entries.len() > KEPT
             && let Some(oldest) = self.entries.pop_front()
+            && let Ok(fold) = founded(&mut self.before, &oldest)
         {
-            founded(&mut self.before, &oldest).map_err(contradiction)?.apply(&oldest);
+            fold.apply(&oldest);
         }
         Ok(())
     }
@@ -209,13 +208,29 @@ pub(crate) fn line(fold: Option<&Fold>, entry: &Entry) -> Result<String, StoreEr
     Ok(wire::line(fold.pool(), entry))
 }
 
+/// Folds `entry`, if it follows on the log that `fold` is of; `None` is the empty log's. On an error the fold is half
+/// changed.
+pub(crate) fn follow(fold: &mut Option<Fold>, entry: &Entry) -> Result<(), StoreError> {
+    let before = fold.as_ref().map_or(Head::EMPTY, Fold::head).version;
+    let followed = founded(fold, entry)
+        .and_then(|fold| fold.try_apply(entry).map_err(|(_, contradiction)| contradiction));
+    followed.map_err(|contradiction| StoreError::Contradiction { before, contradiction })
+}
+
 /// The fold that `entry` is to be applied to: one of an empty log with its configuration, if it founds the log.
-pub(crate) fn founded<'a>(fold: &'a mut Option<Fold>, entry: &Entry) -> Result<&'a mut Fold, Contradiction> {
+fn founded<'a>(fold: &'a mut Option<Fold>, entry: &Entry) -> Result<&'a mut Fold, Contradiction> {
     match (fold, entry.events.first()) {
         (Some(fold), _) => Ok(fold),
         (none, Some(Event::Configured(configured))) => Ok(none.insert(Fold::new(&configured.config))),
         (None, _) => Err(Contradiction::NotFounded),
     }
+}
+
+/// A line with its check, if it is short enough to be read again.
+pub(crate) fn checked(line: &str) -> Result<String, StoreError> {
+    let line = wire::with_check(line);
+    let (length, most) = (line.len(), wire::LONGEST_LINE);
+    if length > most { Err(StoreError::TooLong { length, most }) } else { Ok(line) }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use firedrill_failover::wire::{LONGEST_LINE, snapshot_line, with_check};
+use firedrill_failover::wire::snapshot_line;
 use firedrill_failover::{Append, Appended, Entry, Fold, Founding, Head};
 use tokio::sync::oneshot;
 
@@ -120,13 +120,9 @@ impl<D: Disk> Writer<D> {
 
     /// Folds `entry` if it follows.
     fn fold(&mut self, entry: &Entry) -> Result<(), StoreError> {
-        let before = self.fold.as_ref().map_or(Head::EMPTY, Fold::head).version;
-        let fold = known::founded(&mut self.fold, entry);
-        let folded = fold.and_then(|fold| fold.try_apply(entry).map_err(|(_, contradiction)| contradiction));
-        folded.map_err(|contradiction| {
+        known::follow(&mut self.fold, entry).inspect_err(|_| {
             // The fold is half changed. This is a worker's bug and rare.
             self.fold = self.shared.known.snapshot().map(Arc::unwrap_or_clone);
-            StoreError::Contradiction { before, contradiction }
         })
     }
 
@@ -166,12 +162,9 @@ impl<D: Disk> Writer<D> {
     }
 }
 
-/// A line with its check and its end, if it is one that can be read again.
+/// A line with its check and its end.
 fn ended(line: &str) -> Result<String, StoreError> {
-    let mut line = with_check(line);
-    if line.len() > LONGEST_LINE {
-        return Err(StoreError::TooLong { length: line.len(), most: LONGEST_LINE });
-    }
+    let mut line = known::checked(line)?;
     line.push('\n');
     Ok(line)
 }

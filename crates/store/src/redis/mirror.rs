@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use firedrill_failover::wire::{self, LONGEST_LINE, Reader, with_check};
+use firedrill_failover::wire::{self, LONGEST_LINE, Reader};
 use firedrill_failover::{Append, Entry, Fingerprint, Fold, Founding, Head, Newer, Version};
 
 use super::script::{Line, PageStart, name};
-use crate::known::{self, Held, Judged, Known, founded};
+use crate::known::{self, Held, Judged, Known};
 use crate::store::StoreError;
 
 /// Up to so many a number in a script is exact.
@@ -75,20 +75,15 @@ impl Mirror {
     /// If it does not follow, or is too long. `None` if it is next no longer.
     pub(super) fn line(&self, append: &Append) -> Result<Option<Line>, StoreError> {
         let reader = self.reader();
-        let mut fold = reader.as_ref().and_then(Reader::fold).cloned();
-        if fold.as_ref().map_or(Head::EMPTY, Fold::head) != append.expected {
+        let fold = reader.as_ref().and_then(Reader::fold);
+        if fold.map_or(Head::EMPTY, Fold::head) != append.expected {
             return Ok(None);
         }
+        let mut fold = fold.cloned();
         drop(reader);
         let entry = append.clone().into_entry();
-        let text = with_check(&known::line(fold.as_ref(), &entry)?);
-        if text.len() > LONGEST_LINE {
-            return Err(StoreError::TooLong { length: text.len(), most: LONGEST_LINE });
-        }
-        let before = append.expected.version;
-        let contradiction = |contradiction| StoreError::Contradiction { before, contradiction };
-        let ahead = founded(&mut fold, &entry).map_err(contradiction)?;
-        ahead.try_apply(&entry).map_err(|(_, wrong)| contradiction(wrong))?;
+        let text = known::checked(&known::line(fold.as_ref(), &entry)?)?;
+        known::follow(&mut fold, &entry)?;
         Ok(Some(Line { head: entry.head(), before: name(append.expected), text }))
     }
 
@@ -273,7 +268,7 @@ mod tests {
         assert_eq!(*mirror.snapshot().expect("a fold"), *worker.fold());
         // Or from a snapshot.
         let half = heard(&lines[..3]).snapshot().expect("a fold");
-        let begin = PageStart::Snapshot(half.head(), with_check(&wire::snapshot_line(&half)));
+        let begin = PageStart::Snapshot(half.head(), wire::with_check(&wire::snapshot_line(&half)));
         assert_eq!(mirror.hear(begin, &lines[3..]), Ok(Heard::All));
         assert_eq!(*mirror.snapshot().expect("a fold"), *worker.fold());
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use firedrill_failover::wire::{LONGEST_LINE, snapshot_line, with_check};
+use firedrill_failover::wire::snapshot_line;
 use firedrill_failover::{Append, Appended, Fingerprint, Founding, Version};
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value};
@@ -16,7 +16,7 @@ use super::link::{Away, Link, Links};
 use super::mirror::{Heard, Mirror};
 use super::script::{Answer, Line, PageStart, Scripts};
 use super::settings::Server;
-use crate::known::Judged;
+use crate::known::{Judged, checked};
 use crate::store::StoreError;
 
 /// What the tasks of a store share.
@@ -95,10 +95,7 @@ impl Shared {
     /// Founds the log anew, if its head is the one that was seen and the proposal may take its place.
     pub(super) async fn found(&self, founding: &Founding) -> Result<Appended, StoreError> {
         let give_up = self.give_up();
-        let line = with_check(&snapshot_line(&founding.fold));
-        if line.len() > LONGEST_LINE {
-            return Err(StoreError::TooLong { length: line.len(), most: LONGEST_LINE });
-        }
+        let line = checked(&snapshot_line(&founding.fold))?;
         loop {
             if founding.replaces(founding.over) {
                 let (number, mut on) = self.up().await?;
@@ -191,8 +188,7 @@ impl Shared {
         let shared = Arc::clone(self);
         tokio::spawn(async move {
             let Some(fold) = shared.mirror.snapshot() else { return };
-            let line = with_check(&snapshot_line(&fold));
-            if line.len() <= LONGEST_LINE {
+            if let Ok(line) = checked(&snapshot_line(&fold)) {
                 let _ = shared.scripts.compact(&mut on, fold.head(), &line, kept).await;
             }
         });
