@@ -1,10 +1,10 @@
 //! The control API.
 
-use firedrill_provider::{MockProvider, Virtual};
+use firedrill_provider::MockProvider;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{QUESTION, ask, client, mock};
+use crate::{QUESTION, ask, client, mock, on_virtual_time};
 
 async fn call(mock: &MockProvider, method: Method, path: &str, body: &str) -> (u16, Value) {
     let request = client().request(method, format!("{}{path}", mock.control_url())).body(body.to_owned());
@@ -23,12 +23,7 @@ async fn get(mock: &MockProvider, path: &str) -> Value {
 #[tokio::test]
 async fn the_state_tells_places_and_quotas() {
     let upstream = "{ sk-a: [429, { status: 503, times: 2 }, 200], quotas: [{ requests: 5, per: 1m }] }";
-    let mock = MockProvider::builder()
-        .upstream(upstream)
-        .clock(Virtual::default())
-        .start()
-        .await
-        .expect("it starts");
+    let mock = on_virtual_time(upstream).await;
     for _ in 0..2 {
         ask(&mock, "sk-a", QUESTION).await.expect("an answer");
     }

@@ -3,10 +3,10 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use firedrill_provider::{Ended, MockProvider, Virtual};
+use firedrill_provider::Ended;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{QUESTION, STREAM, ask, connect, mock, raw, request};
+use crate::{QUESTION, STREAM, ask, connect, mock, on_virtual_time, raw, request};
 
 /// Asks a mock with this fault, byte by byte. Gives what came and how the connection ended; asserts what the journal says.
 async fn check(fault: &str, question: &str, ended: Ended) -> (String, std::io::Result<()>) {
@@ -139,12 +139,7 @@ async fn a_stall_ends_only_with_the_client() {
 #[tokio::test]
 async fn a_drip_comes_by_the_clock() {
     let upstream = "sk-a: { fault: { drip: { bytes: 100, every: 1s } } }";
-    let mock = MockProvider::builder()
-        .upstream(upstream)
-        .clock(Virtual::default())
-        .start()
-        .await
-        .expect("it starts");
+    let mock = on_virtual_time(upstream).await;
     let mut answer = ask(&mock, "sk-a", QUESTION).await.expect("headers");
     let whole = usize::try_from(answer.content_length().expect("a length")).expect("a size");
     let mut read = answer.chunk().await.expect("bytes").expect("bytes").len();
@@ -176,12 +171,7 @@ async fn an_endless_answer_is_not_held_in_memory() {
 #[tokio::test]
 async fn an_outage_may_refuse_connections() {
     let upstream = "outages: [{ from: 10s, for: 5s, fault: refused }]";
-    let mock = MockProvider::builder()
-        .upstream(upstream)
-        .clock(Virtual::default())
-        .start()
-        .await
-        .expect("it starts");
+    let mock = on_virtual_time(upstream).await;
     let kept = reqwest::Client::builder().no_proxy().build().expect("a client");
     let url = format!("{}/v1/chat/completions", mock.base_url());
     let keep = || kept.post(&url).bearer_auth("sk-a").body(QUESTION).send();

@@ -9,7 +9,7 @@ mod quotas;
 
 use std::time::Duration;
 
-use firedrill_provider::MockProvider;
+use firedrill_provider::{MockProvider, Virtual};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -26,6 +26,12 @@ async fn mock(upstream: &str) -> MockProvider {
         .start()
         .await
         .expect("it starts")
+}
+
+/// A mock with this block, whose time stands still until it is moved.
+async fn on_virtual_time(upstream: &str) -> MockProvider {
+    let builder = MockProvider::builder().upstream(upstream).clock(Virtual::default());
+    builder.start().await.expect("it starts")
 }
 
 /// A client that opens a connection for each request.

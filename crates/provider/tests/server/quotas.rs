@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use firedrill_provider::{MockProvider, Virtual};
+use firedrill_provider::MockProvider;
 
-use crate::{QUESTION, STREAM, ask};
-
-async fn mock(upstream: &str) -> MockProvider {
-    MockProvider::builder().upstream(upstream).clock(Virtual::default()).start().await.expect("it starts")
-}
+use crate::{QUESTION, STREAM, ask, on_virtual_time};
 
 #[tokio::test]
 async fn headers_count_down_and_back() {
-    let mock = mock("quotas: [{ requests: 3, per: 1m }]").await;
+    let mock = on_virtual_time("quotas: [{ requests: 3, per: 1m }]").await;
     let mut seen = Vec::new();
     for _ in 0..5 {
         let answer = ask(&mock, "sk-a", QUESTION).await.expect("an answer");
@@ -30,7 +26,9 @@ async fn headers_count_down_and_back() {
 
 #[tokio::test]
 async fn tokens_of_a_domain_share_a_quota() {
-    let mock = mock("{ domains: { d: [sk-a, sk-b] }, quotas: [{ requests: 2, per: 1m, by: domain }] }").await;
+    let mock =
+        on_virtual_time("{ domains: { d: [sk-a, sk-b] }, quotas: [{ requests: 2, per: 1m, by: domain }] }")
+            .await;
     let mut statuses = Vec::new();
     for token in ["sk-a", "sk-b", "sk-a", "sk-c"] {
         statuses.push(ask(&mock, token, QUESTION).await.expect("an answer").status().as_u16());
@@ -41,7 +39,7 @@ async fn tokens_of_a_domain_share_a_quota() {
 
 #[tokio::test]
 async fn so_many_are_answered_at_the_same_time() {
-    let mock = mock("{ quotas: [{ concurrent: 2 }], latency: 10s }").await;
+    let mock = on_virtual_time("{ quotas: [{ concurrent: 2 }], latency: 10s }").await;
     let first = tokio::spawn(send(&mock, "sk-a"));
     let second = tokio::spawn(send(&mock, "sk-a"));
     mock.asked(2).await;
@@ -63,7 +61,7 @@ async fn so_many_are_answered_at_the_same_time() {
 
 #[tokio::test]
 async fn a_call_from_before_a_reset_ends_for_nobody_else() {
-    let mock = mock("{ quotas: [{ concurrent: 1 }], latency: 10s }").await;
+    let mock = on_virtual_time("{ quotas: [{ concurrent: 1 }], latency: 10s }").await;
     let before = tokio::spawn(send(&mock, "sk-a"));
     mock.asked(1).await;
     mock.advance(Duration::from_secs(5)).await;
@@ -89,7 +87,7 @@ fn send(mock: &MockProvider, token: &'static str) -> impl Future<Output = u16> +
 
 #[tokio::test]
 async fn a_stream_comes_at_its_pace() {
-    let mock = mock("{ latency: 1s, pace: { first: 2s, between: 3s } }").await;
+    let mock = on_virtual_time("{ latency: 1s, pace: { first: 2s, between: 3s } }").await;
     let url = format!("{}/v1/chat/completions", mock.base_url());
     let asked = tokio::spawn(crate::client().post(url).bearer_auth("sk-a").body(STREAM).send());
     mock.asked(1).await;
