@@ -10,6 +10,7 @@ mod clock;
 mod connection;
 mod control;
 mod course;
+mod date;
 mod embed;
 mod file;
 mod journal;

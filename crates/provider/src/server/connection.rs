@@ -55,6 +55,8 @@ pub(crate) async fn serve<F>(
     let mut http = http1::Builder::new();
     // Not `pipeline_flush`: with it hyper holds whatever a body has ready in memory, without a bound.
     http.max_header_size(limits.head_bytes).max_buf_size(limits.head_bytes.max(8 << 10)).half_close(false);
+    // The date is of the mock's clock, not of this machine's.
+    http.auto_date_header(false);
     let mut connection = http.serve_connection(TokioIo::new(line), service);
     let mut stopped = Box::pin(async move { stop.wait_for(|stop| *stop).await.is_ok() });
     let mut stopping = false;

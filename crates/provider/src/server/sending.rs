@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use firedrill_failover::Duration;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
-use hyper::header::{CONTENT_LENGTH, DATE, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::http::response::Parts;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -192,7 +192,6 @@ impl Raw {
             let more = if self.fault == Some(Fault::WrongLength) { PROMISED } else { 0 };
             headers.insert(CONTENT_LENGTH, (self.length + more).into());
         }
-        headers.remove(DATE);
         let reason = status.canonical_reason().unwrap_or("");
         let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
         for (name, value) in &*headers {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firedrill_yaml::presentable;
 use hyper::body::{Body as _, Bytes, Incoming as IncomingBody};
-use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, DATE, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 
 use crate::behaviour::Refusal;
@@ -212,6 +212,9 @@ fn send(
         }
     }
     let informational = response.status().is_informational();
+    if !informational {
+        response.headers_mut().insert(DATE, call.shared.date());
+    }
     let course = course(body, fault.as_ref());
     let raw = match fault {
         // Nobody listened, if the client had asked for a new connection.

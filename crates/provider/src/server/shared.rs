@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use firedrill_failover::Instant;
+use hyper::header::HeaderValue;
 use tokio::sync::watch;
 
 use crate::server::clock::Clock;
+use crate::server::date::Dates;
 use crate::server::journal::Journal;
 use crate::server::limits::Limits;
 use crate::server::provider::Provider;
@@ -15,6 +17,7 @@ pub(crate) struct Shared {
     pub(crate) providers: Vec<Provider>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Journal,
+    pub(crate) dates: Dates,
     pub(crate) limits: Arc<Limits>,
     /// Connections of clients just now.
     pub(crate) connections: AtomicUsize,
@@ -27,6 +30,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What an answer of just now has as its date.
+    pub(crate) fn date(&self) -> HeaderValue {
+        self.dates.at(self.clock.wall())
+    }
+
     /// Whether nobody listens at `now`.
     pub(crate) fn is_refusing(&self, now: Instant) -> bool {
         self.providers.iter().any(|provider| provider.is_refusing(now))

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::server::clock::{Clock, Real};
+use crate::server::date::Dates;
 use crate::server::file::MockFile;
 use crate::server::journal::Journal;
 use crate::server::limits::Limits;
@@ -82,6 +83,7 @@ impl Server {
             providers: providers.collect(),
             clock: settings.clock,
             journal: Journal::default(),
+            dates: Dates::default(),
             limits: Arc::new(settings.limits),
             connections: 0.into(),
             begun: watch::Sender::new(()),

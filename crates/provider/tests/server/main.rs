@@ -1,6 +1,7 @@
 //! The server as its clients meet it, over real connections on loopback.
 
 mod control;
+mod date;
 mod faults;
 mod hostile;
 mod journal;
