@@ -6,7 +6,6 @@
 //! **Architecture invariant:** nothing here decides what is answered. The model does, on the time that a [`Clock`] gives; the
 //! server sends it. Whatever a client does, its [`Ticket`](crate::Ticket) is given back, and no token is ever shown.
 
-mod clock;
 mod connection;
 mod control;
 mod course;
@@ -25,9 +24,9 @@ mod start;
 mod tokens;
 mod written;
 
-pub use clock::{Clock, Real, Virtual, Wait};
 pub use embed::{Asked, Builder, IntoUpstream, MockProvider, StartError};
 pub use file::MockFile;
+pub use firedrill_clock::{Clock, Real, Virtual, Wait};
 pub use journal::{Count, Ended, Entry, MOST_ENTRIES};
 pub use limits::Limits;
 pub use start::{Server, Settings};

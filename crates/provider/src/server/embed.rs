@@ -4,11 +4,11 @@ use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use firedrill_clock::Clock;
 use firedrill_failover::Duration;
 use firedrill_yaml::{Problem, Source};
 
 use crate::dialect::Dialect;
-use crate::server::clock::Clock;
 use crate::server::file::{MockFile, Route, Specified, TEXT};
 use crate::server::journal::{Ended, Entry, Wanted};
 use crate::server::limits::Limits;

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use firedrill_clock::{Clock, Wait};
 use firedrill_failover::Duration;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{CONTENT_LENGTH, HeaderValue};
@@ -16,7 +17,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::behaviour::Ticket;
 use crate::fault::Fault;
-use crate::server::clock::{Clock, Wait};
 use crate::server::course::{Course, Step};
 use crate::server::journal::Ended;
 use crate::server::line::{Line, Phase};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use firedrill_clock::Clock;
 use firedrill_failover::Instant;
 use hyper::header::HeaderValue;
 use tokio::sync::watch;
 
-use crate::server::clock::Clock;
 use crate::server::date::Dates;
 use crate::server::journal::Journal;
 use crate::server::limits::Limits;

@@ -4,10 +4,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use firedrill_clock::{Clock, Real};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::server::clock::{Clock, Real};
 use crate::server::date::Dates;
 use crate::server::file::MockFile;
 use crate::server::journal::Journal;
