@@ -16,9 +16,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::server::limits::Limits;
-use crate::server::line::{Line, Phase};
 use crate::server::sending::{Raw, Sending};
+use firedrill_line::Limits;
+use firedrill_line::{Line, Phase};
 
 /// So long is read what a client still sends after its last answer, and no more than the body of a request may have: without
 /// it the answer might not reach the client, and without an end a fast one would send for ever.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use firedrill_clock::Clock;
 use firedrill_failover::Duration;
+use firedrill_line::Limits;
 use firedrill_yaml::{Problem, Source};
 
 use crate::dialect::Dialect;
 use crate::server::file::{MockFile, Route, Specified, TEXT};
 use crate::server::journal::{Ended, Entry, Wanted};
-use crate::server::limits::Limits;
 use crate::server::start::{Server, Settings};
 use crate::server::tokens::{Tokens, label_of_a_stranger, labelled};
 use crate::upstream::Upstream;

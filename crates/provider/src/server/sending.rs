@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use firedrill_clock::{Clock, Wait};
 use firedrill_failover::Duration;
+use firedrill_line::{Line, Phase};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::http::response::Parts;
@@ -19,7 +20,6 @@ use crate::behaviour::Ticket;
 use crate::fault::Fault;
 use crate::server::course::{Course, Step};
 use crate::server::journal::Ended;
-use crate::server::line::{Line, Phase};
 use crate::server::shared::Shared;
 
 /// What becomes of a request.

@@ -5,12 +5,12 @@ use std::sync::atomic::AtomicUsize;
 
 use firedrill_clock::Clock;
 use firedrill_failover::Instant;
+use firedrill_line::Limits;
 use hyper::header::HeaderValue;
 use tokio::sync::watch;
 
 use crate::server::date::Dates;
 use crate::server::journal::Journal;
-use crate::server::limits::Limits;
 use crate::server::provider::Provider;
 
 pub(crate) struct Shared {

@@ -11,7 +11,6 @@ use tokio::task::JoinHandle;
 use crate::server::date::Dates;
 use crate::server::file::MockFile;
 use crate::server::journal::Journal;
-use crate::server::limits::Limits;
 use crate::server::provider::Provider;
 use crate::server::shared::Shared;
 use crate::server::{control, listen, serve};
@@ -132,3 +131,4 @@ impl Drop for Server {
         }
     }
 }
+use firedrill_line::Limits;
