@@ -17,8 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::server::sending::{Raw, Sending};
-use firedrill_line::Limits;
-use firedrill_line::{Line, Phase};
+use firedrill_line::{Limits, Line, Phase};
 
 /// So long is read what a client still sends after its last answer, and no more than the body of a request may have: without
 /// it the answer might not reach the client, and without an end a fast one would send for ever.

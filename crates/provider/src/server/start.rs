@@ -84,6 +84,7 @@ impl Server {
             journal: Journal::default(),
             dates: Dates::default(),
             limits: Arc::new(settings.limits),
+            hold: None.into(),
             connections: 0.into(),
             begun: watch::Sender::new(()),
             listening: watch::Sender::new(true),

@@ -3,6 +3,7 @@
 mod control;
 mod date;
 mod faults;
+mod held;
 mod hostile;
 mod journal;
 mod limits;
