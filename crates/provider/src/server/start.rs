@@ -4,16 +4,16 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use firedrill_clock::{Clock, Real};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::server::date::Dates;
 use crate::server::file::MockFile;
 use crate::server::journal::Journal;
 use crate::server::provider::Provider;
 use crate::server::shared::Shared;
 use crate::server::{control, listen, serve};
-use firedrill_clock::{Clock, Real};
-use firedrill_line::Limits;
 
 /// Connections to the control API at the same time.
 const MOST_CONTROLLERS: usize = 256;
@@ -82,7 +82,9 @@ impl Server {
             providers: providers.collect(),
             clock: settings.clock,
             journal: Journal::default(),
+            dates: Dates::default(),
             limits: Arc::new(settings.limits),
+            hold: None.into(),
             connections: 0.into(),
             begun: watch::Sender::new(()),
             listening: watch::Sender::new(true),
@@ -130,3 +132,4 @@ impl Drop for Server {
         }
     }
 }
+use firedrill_line::Limits;
