@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use firedrill_provider::{Clock, MockFile, Real, Server, Settings, Virtual};
+use firedrill_clock::{Clock, Real, Virtual};
+use firedrill_provider::{MockFile, Server, Settings};
 use firedrill_yaml::{Problem, Source};
 
 use crate::args::TEMPLATE;

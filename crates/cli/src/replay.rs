@@ -18,8 +18,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use firedrill_block::Span;
 use firedrill_failover::{Instant, Version};
-use firedrill_provider::Span;
 use firedrill_scenario::{PoolState, Replay, Replayed, Until};
 use firedrill_yaml::{Damage, Problem, Source, presentable};
 use serde::ser::{SerializeSeq, SerializeStruct};

@@ -14,9 +14,9 @@ use firedrill_failover::{Duration, Instant, Random, Status};
 
 use crate::fault::Fault;
 use crate::quota::{Meter, Owner, Standing, Unit};
-use crate::scalar::ALL;
 use crate::script::{Answer, Playback, WELL};
 use crate::upstream::Upstream;
+use firedrill_block::ALL;
 
 /// What is asked of the provider.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

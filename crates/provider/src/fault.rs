@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use firedrill_yaml::Whole;
 
-use crate::scalar::Span;
+use firedrill_block::Span;
 
 /// What goes wrong with an answer below HTTP, or inside its body.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -12,7 +12,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::fixed::{log2_ratio, times_exp2};
-use crate::scalar::Span;
+use firedrill_block::Span;
 
 /// How long an answer takes, or the wait between two events of a stream. `200ms` is always that; `{ from: 100ms, to: 300ms }`
 /// is anything between, each equally likely; `{ median: 200ms, p99: 2s }` is log-normal, as answers of real providers about

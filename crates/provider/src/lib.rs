@@ -16,7 +16,6 @@ mod fault;
 mod fixed;
 mod latency;
 mod quota;
-mod scalar;
 mod script;
 #[cfg(feature = "server")]
 mod server;
@@ -26,9 +25,9 @@ pub use behaviour::{Ask, Behaviour, Plan, Refusal, Seen, Ticket};
 pub use dialect::{Context, Dialect, UnknownDialect};
 pub use exchange::{Body, Form, Incoming, Question, Reply};
 pub use fault::{After, Drip, Fault};
+pub use firedrill_block::{Share, Span, StatusCode};
 pub use latency::Latency;
 pub use quota::{Meter, Owner, Quota, Standing, Unit, Window};
-pub use scalar::{Share, Span, StatusCode};
 pub use script::{Answer, Playback, Script};
 #[cfg(feature = "server")]
 pub use server::{

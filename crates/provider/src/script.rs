@@ -14,7 +14,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 
 use crate::fault::Fault;
 use crate::latency::Latency;
-use crate::scalar::{Span, StatusCode};
+use firedrill_block::{Span, StatusCode};
 
 /// A script of answers. `503` is always 503; `[429, 200]` is 429 once and 200 from then on;
 /// `{ status: 503, for: 10s, then: [200] }` is an outage; `{ repeat: [429, 200] }` goes round. When a limit (`times`, `for`)

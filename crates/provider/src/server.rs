@@ -6,15 +6,12 @@
 //! **Architecture invariant:** nothing here decides what is answered. The model does, on the time that a [`Clock`] gives; the
 //! server sends it. Whatever a client does, its [`Ticket`](crate::Ticket) is given back, and no token is ever shown.
 
-mod clock;
 mod connection;
 mod control;
 mod course;
 mod embed;
 mod file;
 mod journal;
-mod limits;
-mod line;
 mod listen;
 mod provider;
 mod sending;
@@ -24,10 +21,10 @@ mod start;
 mod tokens;
 mod written;
 
-pub use clock::{Clock, Real, Virtual, Wait};
 pub use embed::{Asked, Builder, IntoUpstream, MockProvider, StartError};
 pub use file::MockFile;
+pub use firedrill_clock::{Clock, Real, Virtual, Wait};
+pub use firedrill_line::Limits;
 pub use journal::{Count, Ended, Entry, MOST_ENTRIES};
-pub use limits::Limits;
 pub use start::{Server, Settings};
 pub use written::mock_schema;

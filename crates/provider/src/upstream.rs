@@ -14,8 +14,8 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use crate::fault::Fault;
 use crate::latency::Latency;
 use crate::quota::{Owner, Quota, Unit, Window};
-use crate::scalar::{Share, Span, StatusCode};
 use crate::script::Script;
+use firedrill_block::{Share, Span, StatusCode};
 
 /// The keys of the block that are no names of tokens.
 pub const WORDS: [&str; 7] = ["default", "domains", "quotas", "outages", "errors", "latency", "pace"];

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use firedrill_failover::{Attempt, Config, Duration, Fingerprint, Instant, Profile, Token};
+use firedrill_failover::{Attempt, Config, Duration, Instant, Profile, Token};
 use firedrill_provider::{Upstream, WORDS};
 use firedrill_yaml::{Entries, Place, Problem, Source, Spanned, Whole, closest, looks_secret, quoted};
-use sha2::{Digest, Sha256};
 
 use crate::always::Invariant;
-use crate::provider::{self, ProviderBlock};
 use crate::scenario::{Action, Expectation, Probes, Scenario, Step, StepKind, TokenList};
 use crate::written::{
     ActionFile, CountOrTokens, ExpectFile, OneOrMore, RequestFile, ScenarioFile, StepFile, TicksWord, Tokens,
 };
+use firedrill_block::{self as block, ProviderBlock, fingerprint};
 
 /// More workers than any rehearsal needs.
 const MOST_WORKERS: u64 = 64;
@@ -53,13 +52,6 @@ impl Scenario {
             }
         }
     }
-}
-
-/// The fingerprint of a text: the first 64 bits of its SHA-256.
-pub(crate) fn fingerprint(text: &str) -> Fingerprint {
-    let digest = Sha256::digest(text.as_bytes());
-    let bytes = digest.first_chunk().expect("broken invariant: SHA-256 has 32 bytes");
-    Fingerprint::new(u64::from_be_bytes(*bytes))
 }
 
 struct Checker {
@@ -219,7 +211,7 @@ impl Checker {
             label: labels.get(written).map_or(written, String::as_str).into(),
             fingerprint: fingerprint(written),
         };
-        let config = provider::parse(block, self.profile, token);
+        let config = block::parse(block, self.profile, token);
         let config = config.map_err(|problems| self.errors.extend(problems)).ok()?;
         let retries = config.policy().retry().map_or(0, |_| block.retries());
         self.attempts = retries.saturating_add(1).min(config.tokens().len() as u64);

@@ -12,9 +12,9 @@ use firedrill_failover::{
 use firedrill_yaml::{Problem, Source, Spanned, redact};
 use serde::Deserialize;
 
-use crate::check::fingerprint;
 use crate::judge::Mismatch;
-use crate::provider::{self, ProviderBlock};
+use firedrill_block::fingerprint;
+use firedrill_block::{self as block, ProviderBlock};
 
 /// What came of a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -244,7 +244,7 @@ impl Replay {
 
 fn config(provider: &Spanned<ProviderBlock>) -> Result<Config, Problem> {
     let token = |written: &str| Token { label: written.into(), fingerprint: fingerprint(written) };
-    provider::parse(provider, Profile::Higress, token).map_err(|mut problems| problems.swap_remove(0))
+    block::parse(provider, Profile::Higress, token).map_err(|mut problems| problems.swap_remove(0))
 }
 
 fn label(pool: &Pool, id: TokenId) -> String {

@@ -11,11 +11,11 @@ use firedrill_failover::{
 
 use crate::account::Account;
 use crate::always::Invariant;
-use crate::check::fingerprint;
 use crate::scenario::{Action, Expectation, Scenario};
 use crate::schedules::{Explored, explore};
 use crate::target::{Effect, History, Moment, PoolState, Refusal, Target, event_word};
 use crate::trip::{Attempted, Provider, Trip};
+use firedrill_block::fingerprint;
 
 /// A log longer than this is a mistake in a scenario: it is held in memory, and a person is to read it.
 const MOST_APPENDS: u64 = 100_000;

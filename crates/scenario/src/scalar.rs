@@ -1,11 +1,10 @@
-//! The small values of the language that providers do not share: patterns, and what a probe was answered. Each says in its
-//! error what a right one looks like.
+//! What a probe was answered, as a scenario says it.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use firedrill_block::StatusCode;
 use firedrill_failover::Answer;
-use firedrill_provider::StatusCode;
 use firedrill_yaml::{closest, custom, quoted};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::U64Deserializer;
@@ -58,49 +57,5 @@ impl JsonSchema for ProbeStatus {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let status = generator.subschema_for::<StatusCode>();
         json_schema!({ "anyOf": [status, { "const": "timeout" }] })
-    }
-}
-
-/// A pattern for statuses. Higress takes a number as well as text, so this does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(pub String);
-
-impl<'de> Deserialize<'de> for Pattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PatternVisitor)
-    }
-}
-
-struct PatternVisitor;
-
-impl Visitor<'_> for PatternVisitor {
-    type Value = Pattern;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a status or a pattern for statuses such as `5.*`")
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Pattern, E> {
-        StatusCode::deserialize(U64Deserializer::new(number))
-            .map(|StatusCode(status)| Pattern(status.to_string()))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Pattern, E> {
-        Ok(Pattern(text.to_owned()))
-    }
-}
-
-impl JsonSchema for Pattern {
-    fn schema_name() -> Cow<'static, str> {
-        "Pattern".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let status = generator.subschema_for::<StatusCode>();
-        json_schema!({
-            "description": "A status, or a regular expression for statuses.",
-            "anyOf": [{ "type": "string", "format": "regex" }, status],
-            "examples": ["429", "5.*"],
-        })
     }
 }

@@ -6,16 +6,17 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use firedrill_block::{Span, StatusCode};
 use firedrill_failover as failover;
-use firedrill_provider::{Span, StatusCode, Upstream};
+use firedrill_provider::Upstream;
 use firedrill_yaml::{Entries, Spanned, Whole, closest, custom, quoted};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::provider::ProviderBlock;
 use crate::scalar::ProbeStatus;
+use firedrill_block::ProviderBlock;
 
 /// A rehearsal: a pool of tokens, what its provider will do, and what should come of it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -16,9 +16,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::server::limits::Limits;
-use crate::server::line::{Line, Phase};
 use crate::server::sending::{Raw, Sending};
+use firedrill_line::Limits;
+use firedrill_line::{Line, Phase};
 
 /// So long is read what a client still sends after its last answer: else the answer might not reach it.
 const LINGER: Duration = Duration::from_secs(1);

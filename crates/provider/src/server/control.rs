@@ -14,15 +14,15 @@ use serde_json::{Value, json};
 
 use crate::exchange::Body;
 use crate::quota::{Standing, Unit};
-use crate::scalar::Span;
 use crate::server::course::Course;
 use crate::server::file::refuses;
 use crate::server::journal::Wanted;
-use crate::server::line::Phase;
 use crate::server::sending::{Sending, Stream};
 use crate::server::serve::read;
 use crate::server::shared::Shared;
 use crate::upstream::Upstream;
+use firedrill_block::Span;
+use firedrill_line::Phase;
 
 /// The description of this API.
 const OPENAPI: &str = include_str!("openapi.json");

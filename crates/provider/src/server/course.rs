@@ -188,7 +188,7 @@ mod tests {
     use super::*;
     use firedrill_yaml::Whole;
 
-    use crate::scalar::Span;
+    use firedrill_block::Span;
 
     const fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)

@@ -8,13 +8,13 @@ use firedrill_failover::Duration;
 use firedrill_yaml::{Problem, Source};
 
 use crate::dialect::Dialect;
-use crate::server::clock::Clock;
 use crate::server::file::{MockFile, Route, Specified, TEXT};
 use crate::server::journal::{Ended, Entry, Wanted};
-use crate::server::limits::Limits;
 use crate::server::start::{Server, Settings};
 use crate::server::tokens::{Tokens, label_of_a_stranger, labelled};
 use crate::upstream::Upstream;
+use firedrill_clock::Clock;
+use firedrill_line::Limits;
 
 /// A mock provider on a free port of this machine. It is gone when it is dropped.
 ///

@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::server::connection;
-use crate::server::line::Phase;
 use crate::server::sending::Sending;
 use crate::server::shared::Shared;
+use firedrill_line::Phase;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1_024;

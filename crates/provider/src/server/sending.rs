@@ -16,11 +16,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::behaviour::Ticket;
 use crate::fault::Fault;
-use crate::server::clock::{Clock, Wait};
 use crate::server::course::{Course, Step};
 use crate::server::journal::Ended;
-use crate::server::line::{Line, Phase};
 use crate::server::shared::Shared;
+use firedrill_clock::{Clock, Wait};
+use firedrill_line::{Line, Phase};
 
 /// What becomes of a request.
 pub(crate) enum Sending {

@@ -13,9 +13,9 @@ use crate::exchange::{Body, Incoming, Reply};
 use crate::fault::Fault;
 use crate::server::course::Course;
 use crate::server::journal::{Ended, Entry};
-use crate::server::line::Phase;
 use crate::server::sending::{Call, Raw, Sending, Stream};
 use crate::server::shared::Shared;
+use firedrill_line::Phase;
 
 /// Longer paths and models are cut in the journal, in bytes.
 const LONGEST: usize = 256;

@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicUsize;
 use firedrill_failover::Instant;
 use tokio::sync::watch;
 
-use crate::server::clock::Clock;
 use crate::server::journal::Journal;
-use crate::server::limits::Limits;
 use crate::server::provider::Provider;
+use firedrill_clock::Clock;
+use firedrill_line::Limits;
 
 pub(crate) struct Shared {
     pub(crate) providers: Vec<Provider>,

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::server::clock::{Clock, Real};
 use crate::server::file::MockFile;
 use crate::server::journal::Journal;
-use crate::server::limits::Limits;
 use crate::server::provider::Provider;
 use crate::server::shared::Shared;
 use crate::server::{control, listen, serve};
+use firedrill_clock::{Clock, Real};
+use firedrill_line::Limits;
 
 /// Connections to the control API at the same time.
 const MOST_CONTROLLERS: usize = 256;

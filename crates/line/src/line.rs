@@ -11,23 +11,24 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use super::limits::Limits;
+use crate::limits::Limits;
 
 /// What a connection is about just now. The side that reads requests and the side that answers them share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Phase(Arc<AtomicU8>);
+pub struct Phase(Arc<AtomicU8>);
 
 impl Phase {
     /// Nothing was asked yet, or everything was answered.
-    pub(crate) const IDLE: u8 = 0;
+    pub const IDLE: u8 = 0;
     /// The head of a request is coming in.
     const HEAD: u8 = 1;
     /// Its body is.
-    pub(crate) const BODY: u8 = 2;
+    pub const BODY: u8 = 2;
     /// It is being answered: the client need not write.
-    pub(crate) const ANSWERING: u8 = 3;
+    pub const ANSWERING: u8 = 3;
 
-    pub(crate) fn set(&self, phase: u8) {
+    /// From now on the connection is about `phase`.
+    pub fn set(&self, phase: u8) {
         self.0.store(phase, Ordering::Relaxed);
     }
 
@@ -36,8 +37,10 @@ impl Phase {
     }
 }
 
+/// A client's connection. A read or a write that takes longer than its phase grants fails with
+/// [`io::ErrorKind::TimedOut`]; needs a tokio runtime with its timer.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub struct Line {
     stream: TcpStream,
     phase: Phase,
     limits: Arc<Limits>,
@@ -72,13 +75,14 @@ impl Patience {
 }
 
 impl Line {
-    pub(crate) fn new(stream: TcpStream, phase: Phase, limits: Arc<Limits>) -> Self {
+    /// The connection `stream`, in `phase`.
+    pub fn new(stream: TcpStream, phase: Phase, limits: Arc<Limits>) -> Self {
         let (reading, writing) = (Patience::default(), Patience::default());
         Self { stream, phase, limits, reading, timed: Phase::IDLE, writing }
     }
 
     /// Makes sure that the connection is reset, not closed, when it is dropped.
-    pub(crate) fn reset(self) {
+    pub fn reset(self) {
         // If that is not possible the connection is closed instead.
         let _ = self.stream.set_zero_linger();
     }

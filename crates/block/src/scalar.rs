@@ -134,7 +134,7 @@ impl JsonSchema for StatusCode {
 pub struct Share(pub u32);
 
 /// All of it.
-pub(crate) const ALL: u32 = 1_000_000;
+pub const ALL: u32 = 1_000_000;
 
 impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use crate::scalar::Pattern;
+use crate::pattern::Pattern;
 
 /// The block.
 #[derive(Clone, Debug, Default, JsonSchema)]
@@ -83,8 +83,8 @@ pub enum OnReloadWord {
 }
 
 impl ProviderBlock {
-    /// How many retries a request may have, if retries are on.
-    pub(crate) fn retries(&self) -> u64 {
+    /// How many retries a request may have, if retries are on; at least 1.
+    pub fn retries(&self) -> u64 {
         let written = self.retry_on_failure.as_ref().and_then(|retry| retry.max_retries.as_ref());
         written.map_or(0, |written| written.value.0).max(1)
     }
@@ -167,7 +167,7 @@ fn check_unrelated<E: Error>(key: &Spanned<String>) -> Result<(), E> {
 ///
 /// # Errors
 /// Everything that is wrong, each at its place.
-pub(crate) fn parse(
+pub fn parse(
     block: &Spanned<ProviderBlock>,
     profile: Profile,
     token: impl FnMut(&str) -> Token,

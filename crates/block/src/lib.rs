@@ -1,0 +1,14 @@
+//! The provider block of a gateway as people write it, in Higress's own names, and the small values that every file shares:
+//! lengths of time, statuses, shares, patterns. Each says in its error what a right one looks like.
+
+#![forbid(unsafe_code)]
+
+mod fingerprint;
+mod pattern;
+mod provider;
+mod scalar;
+
+pub use fingerprint::fingerprint;
+pub use pattern::Pattern;
+pub use provider::{FailoverBlock, OnReloadWord, ProviderBlock, RetryBlock, parse};
+pub use scalar::{ALL, Share, Span, StatusCode};

@@ -1,0 +1,12 @@
+//! A connection from a client, with the patience of the server: how long it waits for the client to write and to read, and
+//! how much one client may take.
+//!
+//! Every HTTP server of this project serves on a [`Line`], so that a slow client costs each of them the same: little.
+
+#![forbid(unsafe_code)]
+
+mod limits;
+mod line;
+
+pub use limits::Limits;
+pub use line::{Line, Phase};
