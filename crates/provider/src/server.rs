@@ -6,6 +6,7 @@
 //! **Architecture invariant:** nothing here decides what is answered. The model does, on the time that a [`Clock`] gives; the
 //! server sends it. Whatever a client does, its [`Ticket`](crate::Ticket) is given back, and no token is ever shown.
 
+mod clash;
 mod connection;
 mod control;
 mod course;
@@ -26,5 +27,5 @@ pub use file::MockFile;
 pub use firedrill_clock::{Clock, Real, Virtual, Wait};
 pub use firedrill_line::Limits;
 pub use journal::{Count, Ended, Entry, MOST_ENTRIES};
-pub use start::{Server, Settings};
+pub use start::{Served, Server, Settings};
 pub use written::mock_schema;

@@ -5,6 +5,7 @@ mod faults;
 mod hostile;
 mod journal;
 mod limits;
+mod ports;
 mod quotas;
 
 use std::time::Duration;
