@@ -31,7 +31,7 @@ pub use quota::{Meter, Owner, Quota, Standing, Unit, Window};
 pub use script::{Answer, Playback, Script};
 #[cfg(feature = "server")]
 pub use server::{
-    Asked, Builder, Clock, Count, Ended, Entry, IntoUpstream, Limits, MOST_ENTRIES, MockFile, MockProvider,
-    Real, Server, Settings, StartError, Virtual, Wait, mock_schema,
+    AnswerError, Asked, Builder, Clock, Count, Ended, Entry, IntoAnswer, IntoUpstream, Limits, MOST_ENTRIES,
+    MockFile, MockProvider, Real, Served, Server, Settings, StartError, Virtual, Wait, mock_schema,
 };
 pub use upstream::{Domain, Errors, Outage, Pace, Upstream, WORDS};

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
+use firedrill_failover::{Duration, Instant};
+use firedrill_line::Phase;
 use firedrill_yaml::presentable;
 use hyper::body::{Body as _, Bytes, Incoming as IncomingBody};
-use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, DATE, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 
-use crate::behaviour::Refusal;
+use crate::behaviour::{Plan, Refusal};
 use crate::dialect::Context;
-use crate::exchange::{Body, Incoming, Reply};
+use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;
 use crate::server::course::Course;
 use crate::server::journal::{Ended, Entry};
+use crate::server::provider::Provider;
 use crate::server::sending::{Call, Raw, Sending, Stream};
 use crate::server::shared::Shared;
-use firedrill_line::Phase;
 
 /// Longer paths and models are cut in the journal, in bytes.
 const LONGEST: usize = 256;
@@ -24,12 +26,16 @@ const LONGEST: usize = 256;
 const SHORTEST_KEY: usize = 16;
 
 /// Answers `request`, or does with it what its fate is.
-pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<IncomingBody>) -> Sending {
+pub(crate) async fn answer(
+    (shared, port): (Arc<Shared>, usize),
+    phase: Phase,
+    request: Request<IncomingBody>,
+) -> Sending {
     phase.set(Phase::BODY);
     let (head, body) = request.into_parts();
     let at = shared.clock.now();
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).or(head.uri.host()).unwrap_or("");
-    let found = find(&shared, without_port(host), head.uri.path());
+    let found = find(&shared, port, without_port(host), head.uri.path());
     let mut entry = Entry {
         number: 0,
         at: at.as_millis(),
@@ -78,39 +84,89 @@ pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<I
             return send(reply, None, Course::plain, call);
         }
     };
-    let mut decision = provider.call(at, &question);
-    let context = Context { serial: decision.serial, wall: shared.clock.wall(), text: &provider.text };
-    let reply = provider.dialect.reply(&question, &decision.plan, &context);
-    let between = match &reply.body {
-        Body::Events(events) => provider.between(&decision.plan, events.len()),
-        Body::Whole(_) => Vec::new(),
-    };
-    let (generation, ticket) = decision.ticket();
-    let plan = decision.plan;
     entry.path = shown(head.uri.path(), &[&question.token]);
     entry.model = shown(&question.model, &[&question.token]);
-    entry.token = decision.label;
     entry.stream = question.stream;
-    entry.status = reply.status.code();
+    if let Some(hold) = shared.hold()
+        && let Some(label) = provider.label(&question.token)
+    {
+        (entry.token, entry.status, entry.refusal) = (label, 0, None);
+        if hold(&entry) {
+            return by_hand(shared, phase, number, entry, &question).await;
+        }
+    }
+    let mut decision = provider.call(at, &question);
+    let told = tell(&shared, provider, &question, &decision.plan, decision.serial);
+    let (generation, ticket) = decision.ticket();
+    let plan = decision.plan;
+    entry.token = decision.label;
+    entry.status = told.reply.status.code();
     entry.refusal = match plan.refusal {
         None if entry.token.is_empty() => Some("token"),
         refusal => refusal.map(refusal_word),
     };
     entry.fault = plan.answer.fault.as_ref().map(fault_word);
     let entry_number = shared.journal.begin(entry);
-    let clock = Arc::clone(&shared.clock);
     let ticket = Some((number, generation, ticket));
     let call = Call { shared, number: entry_number, ticket, bytes: 0, ended: Ended::Gone, phase };
-    if plan.wait > firedrill_failover::Duration::ZERO {
-        clock.wait_until(at + plan.wait).await;
-    }
-    let first = plan.first;
-    send(reply, plan.answer.fault, |body, fault| Course::new(body, fault, first, between), call)
+    told.send(plan, at, call).await
 }
 
-/// The provider that a request is for, the one with the longest route, and what of the path is its own.
-fn find<'a>(shared: &Shared, host: &str, path: &'a str) -> Option<(usize, &'a str)> {
-    let routes = shared.providers.iter().enumerate();
+/// Holds a request to a provider until somebody answers it.
+async fn by_hand(
+    shared: Arc<Shared>,
+    phase: Phase,
+    provider: usize,
+    mut entry: Entry,
+    question: &Question,
+) -> Sending {
+    let (number, answer) = shared.journal.hold(entry.clone());
+    let call =
+        Call { shared: Arc::clone(&shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
+    // Whoever could answer is there as long as the journal.
+    let Ok(answer) = answer.await else { return Sending::Never(call) };
+    let (at, provider) = (shared.clock.now(), &shared.providers[provider]);
+    let decision = provider.by_hand(at, Arc::clone(&entry.token), answer);
+    let told = tell(&shared, provider, question, &decision.plan, decision.serial);
+    entry.status = told.reply.status.code();
+    entry.refusal = decision.plan.refusal.map(|_| "hand");
+    entry.fault = decision.plan.answer.fault.as_ref().map(fault_word);
+    shared.journal.answered(number, &entry);
+    told.send(decision.plan, at, call).await
+}
+
+/// What is told, and the waits between its events.
+struct Told {
+    reply: Reply,
+    between: Vec<Duration>,
+}
+
+fn tell(shared: &Shared, provider: &Provider, question: &Question, plan: &Plan, serial: u64) -> Told {
+    let context = Context { serial, wall: shared.clock.wall(), text: &provider.text };
+    let reply = provider.dialect.reply(question, plan, &context);
+    let between = match &reply.body {
+        Body::Events(events) => provider.between(plan, events.len()),
+        Body::Whole(_) => Vec::new(),
+    };
+    Told { reply, between }
+}
+
+impl Told {
+    /// Sends it to the request that came `at` then, when its time has come.
+    async fn send(self, plan: Plan, at: Instant, call: Call) -> Sending {
+        if plan.wait > Duration::ZERO {
+            call.wait(Some(at + plan.wait));
+            call.shared.clock.wait_until(at + plan.wait).await;
+            call.go_on();
+        }
+        let (first, between) = (plan.first, self.between);
+        send(self.reply, plan.answer.fault, |body, fault| Course::new(body, fault, first, between), call)
+    }
+}
+
+/// The provider that a request to a port is for, the one with the longest route, and what of the path is its own.
+fn find<'a>(shared: &Shared, port: usize, host: &str, path: &'a str) -> Option<(usize, &'a str)> {
+    let routes = shared.providers.iter().enumerate().filter(|(_, provider)| provider.port == port);
     let fits = routes.filter_map(|(number, provider)| Some((number, provider.route.rest(host, path)?)));
     fits.max_by_key(|(number, _)| {
         let route = &shared.providers[*number].route;
@@ -195,6 +251,7 @@ fn send(
     call: Call,
 ) -> Sending {
     if fault == Some(Fault::Stall) {
+        call.wait(None);
         return Sending::Never(call);
     }
     let Reply { status, headers, body } = reply;
@@ -212,6 +269,9 @@ fn send(
         }
     }
     let informational = response.status().is_informational();
+    if !informational {
+        response.headers_mut().insert(DATE, call.shared.date());
+    }
     let course = course(body, fault.as_ref());
     let raw = match fault {
         // Nobody listened, if the client had asked for a new connection.
