@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firedrill_failover::{Answer, Command};
+use firedrill_failover::Command;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -45,10 +45,9 @@ async fn send(shared: Arc<Shared>, probe: Probe) {
         Ok(answer) => {
             let status = proxy::status_of_answer(&answer);
             upstream::drain(answer);
-            Answer::Status(status)
+            status
         }
-        Err(crate::metrics::Lost::Timeout) => Answer::Timeout,
-        Err(lost) => Answer::Status(proxy::status_of(lost)),
+        Err(lost) => proxy::status_of(lost),
     };
     shared.metrics.probe_came(answer);
     shared.shell.perform(Command::ProbeAnswered { token: probe.token, probe: probe.number, answer });

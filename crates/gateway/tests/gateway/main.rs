@@ -1,6 +1,12 @@
 //! The gateway between its clients and a provider, over real connections on loopback.
 
+mod failover;
+mod failures;
 mod plain;
+mod retries;
+mod secrets;
+mod streams;
+mod upstream;
 
 use firedrill_clock::{Clock, Virtual};
 use firedrill_failover::{
@@ -49,7 +55,8 @@ impl Setup {
     }
 
     fn retrying(mut self, most: u64) -> Self {
-        self.rules.retry_on_failure = RetrySettings { enabled: true, max_retries: most, ..RetrySettings::default() };
+        self.rules.retry_on_failure =
+            RetrySettings { enabled: true, max_retries: most, ..RetrySettings::default() };
         self
     }
 
@@ -83,7 +90,10 @@ impl Setup {
             Vendor::Qwen => Dialect::Qwen,
             Vendor::DeepSeek => Dialect::DeepSeek,
         };
-        let mock = MockProvider::builder().dialect(dialect).upstream(upstream).answer("One two three four five six.");
+        let mock = MockProvider::builder()
+            .dialect(dialect)
+            .upstream(upstream)
+            .answer("One two three four five six.");
         let mock = mock.clock(clock.clone()).start().await.expect("it starts");
         let gateway = self.in_front_of(&mock.base_url(), &clock).await;
         World { mock, gateway, clock }
@@ -129,6 +139,22 @@ impl World {
     async fn asked(&self, times: u64) {
         self.mock.asked(times).await;
         self.gateway.resting().await;
+    }
+
+    /// Waits until `such` is so.
+    async fn until(&self, such: impl Fn(&Self) -> bool) {
+        let soon = async {
+            while !such(self) {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), soon).await.expect("in time");
+    }
+
+    /// Waits until these are available, in this order.
+    async fn wait_for(&self, available: &[&str]) {
+        self.until(|world| world.available() == available).await;
+        self.gateway.idle().await;
     }
 
     fn available(&self) -> Vec<String> {
