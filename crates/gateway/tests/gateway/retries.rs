@@ -77,7 +77,7 @@ async fn what_is_lost_below_http_is_tried_again_too() {
     for fault in ["reset", "stall"] {
         let upstream = format!("sk-a: {{ fault: {fault} }}");
         let rules = |rules: &mut Rules| {
-            rules.retry_on_failure.retry_on_status = vec!["reset".to_owned(), "timeout".to_owned()]
+            rules.retry_on_failure.retry_on_status = vec!["reset".to_owned(), "timeout".to_owned()];
         };
         let world = setup(&["sk-a", "sk-b"])
             .retrying(1)
