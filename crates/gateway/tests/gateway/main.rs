@@ -10,6 +10,7 @@ mod rehearsal;
 mod retries;
 mod secrets;
 mod streams;
+mod tls;
 mod upstream;
 
 use firedrill_clock::Virtual;
