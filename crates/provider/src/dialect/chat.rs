@@ -1,10 +1,11 @@
 //! Chat completions: OpenAI's shape of a question and its answer, which others speak with small differences.
 
 use super::ask::{self, Headers};
-use super::json::{Json, list, object};
+use super::json::{Json, list, object, write_text};
 use super::text::{self, Said};
+use super::value::Value;
 use super::{Context, sse};
-use crate::exchange::{Body, Form, Question, Reply};
+use crate::exchange::{Body, Events, Form, Question, Reply};
 
 /// Who speaks it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl Lack {
 
 /// Reads a body. `model` is the one that the path says, where it does.
 pub(super) fn read(body: &[u8], token: String, model: Option<String>) -> Result<Question, Lack> {
-    let asked = ask::object(body).ok_or(Lack::Json)?;
+    let asked = Value::object(body).ok_or(Lack::Json)?;
     let model = match model {
         Some(model) => model,
         None => ask::text(&asked["model"]).ok_or(Lack::Model)?.to_owned(),
@@ -134,46 +135,53 @@ impl Answer<'_> {
         whole
     }
 
-    fn events(&self) -> Vec<Vec<u8>> {
-        let mut events = Vec::new();
+    fn events(&self) -> Events {
+        // They differ in their word only: written once, and the word put in.
+        let wordless = sse::alone(|to| self.event(object! { "content" => "" }, None, None, to));
+        let (before, after) = split_at_the_word(&wordless);
+        // About as many words as a text of this length has, and those that begin and end it.
+        let words = self.said.text.len() / 5 + 6;
+        let mut events = Events::with_capacity(words, words * (wordless.len() + 8) + 512);
         if self.vendor == Vendor::Azure {
             // Before anything is said, with nothing of what every other event has.
-            events.push(sse::data(&object! {
+            let prompt = object! {
                 "choices" => list![],
                 "created" => 0,
                 "id" => "",
                 "model" => "",
                 "object" => "",
                 "prompt_filter_results" => prompt_filter_results(),
-            }));
+            };
+            events.push(|to| sse::data(&prompt, to));
         }
         let mut first = object! { "role" => "assistant", "content" => "" };
         if matches!(self.vendor, Vendor::OpenAi | Vendor::Azure) {
             first.push("refusal", ());
         }
-        events.push(self.event(first, None, None));
-        // They differ in their word only: written once, and the word put in.
-        let wordless = self.event(object! { "content" => "" }, None, None);
-        let (before, after) = split_at_the_word(&wordless);
-        events.extend(self.said.words().map(|word| {
-            let word = Json::from(word.to_owned()).bytes();
-            [before, &*word, after].concat()
-        }));
+        events.push(|to| self.event(first, None, None, to));
+        for word in self.said.words() {
+            events.push(|to| {
+                to.extend_from_slice(before);
+                write_text(word, to);
+                to.extend_from_slice(after);
+            });
+        }
         let (last, usage) = match self.vendor {
             Vendor::OpenAi | Vendor::Azure => (object! {}, None),
             Vendor::Qwen => (object! { "content" => "" }, None),
             Vendor::DeepSeek => (object! { "content" => "" }, Some(self.usage())),
         };
-        events.push(self.event(last, Some(self.finish()), usage));
+        events.push(|to| self.event(last, Some(self.finish()), usage, to));
         if self.question.usage && self.vendor != Vendor::DeepSeek {
-            events.push(sse::data(&self.envelope("chat.completion.chunk", list![], Some(self.usage()))));
+            let last = self.envelope("chat.completion.chunk", list![], Some(self.usage()));
+            events.push(|to| sse::data(&last, to));
         }
-        events.push(sse::done());
+        events.push(sse::done);
         events
     }
 
     /// What one event says.
-    fn event(&self, delta: Json, finish: Option<&'static str>, usage: Option<Json>) -> Vec<u8> {
+    fn event(&self, delta: Json, finish: Option<&'static str>, usage: Option<Json>, to: &mut Vec<u8>) {
         let says_something = delta != object! {};
         let mut choice =
             object! { "index" => 0, "delta" => delta, "logprobs" => (), "finish_reason" => finish };
@@ -194,14 +202,14 @@ impl Answer<'_> {
             Vendor::DeepSeek => false,
         };
         let usage = usage.or(is_told.then_some(Json::Null));
-        sse::data(&self.envelope("chat.completion.chunk", list![choice], usage))
+        sse::data(&self.envelope("chat.completion.chunk", list![choice], usage), to);
     }
 
     /// What stands round the choices, in the vendor's order.
     fn envelope(&self, kind: &'static str, choices: Json, usage: Option<Json>) -> Json {
         let serial = self.context.serial;
         let id = match self.vendor {
-            Vendor::OpenAi | Vendor::Azure => format!("chatcmpl-{serial:029x}"),
+            Vendor::OpenAi | Vendor::Azure => ask::hex("chatcmpl-", serial, 29),
             Vendor::Qwen => format!("chatcmpl-{}", ask::uuid(serial)),
             Vendor::DeepSeek => ask::uuid(serial),
         };

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
 /// A value to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Json {
@@ -12,12 +10,47 @@ pub(super) enum Json {
     Number(u64),
     Text(Cow<'static, str>),
     List(Vec<Json>),
+    /// The keys are words of ours, with nothing in them that JSON escapes.
     Object(Vec<(&'static str, Json)>),
 }
 
 impl Json {
     pub(super) fn bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("broken invariant: every value can be written as JSON")
+        // Room for most refusals, and for a short answer.
+        let mut bytes = Vec::with_capacity(512);
+        self.write(&mut bytes);
+        bytes
+    }
+
+    /// Writes it behind what is there.
+    pub(super) fn write(&self, to: &mut Vec<u8>) {
+        match self {
+            Self::Null => to.extend_from_slice(b"null"),
+            Self::Bool(true) => to.extend_from_slice(b"true"),
+            Self::Bool(false) => to.extend_from_slice(b"false"),
+            Self::Number(number) => write_number(*number, to),
+            Self::Text(text) => write_text(text, to),
+            Self::List(values) => {
+                to.push(b'[');
+                for (number, value) in values.iter().enumerate() {
+                    if number > 0 {
+                        to.push(b',');
+                    }
+                    value.write(to);
+                }
+                to.push(b']');
+            }
+            Self::Object(entries) => {
+                to.push(b'{');
+                for (number, (key, value)) in entries.iter().enumerate() {
+                    to.extend_from_slice(if number > 0 { b",\"" } else { b"\"" });
+                    to.extend_from_slice(key.as_bytes());
+                    to.extend_from_slice(b"\":");
+                    value.write(to);
+                }
+                to.push(b'}');
+            }
+        }
     }
 
     /// Adds an entry to an object; to anything else there is nothing to add.
@@ -26,30 +59,36 @@ impl Json {
             entries.push((key, value.into()));
         }
     }
+}
 
-    /// The same as text.
-    pub(super) fn text(&self) -> String {
-        serde_json::to_string(self).expect("broken invariant: every value can be written as JSON")
+/// Writes a text in its quotes.
+pub(super) fn write_text(text: &str, to: &mut Vec<u8>) {
+    if is_plain(text) {
+        to.push(b'"');
+        to.extend_from_slice(text.as_bytes());
+        to.push(b'"');
+    } else {
+        let escaped = serde_json::to_vec(text).expect("broken invariant: every text can be written as JSON");
+        to.extend_from_slice(&escaped);
     }
 }
 
-impl Serialize for Json {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Null => serializer.serialize_unit(),
-            Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::Number(value) => serializer.serialize_u64(*value),
-            Self::Text(value) => serializer.serialize_str(value),
-            Self::List(values) => serializer.collect_seq(values),
-            Self::Object(entries) => {
-                let mut map = serializer.serialize_map(Some(entries.len()))?;
-                for (key, value) in entries {
-                    map.serialize_entry(key, value)?;
-                }
-                map.end()
-            }
-        }
+/// Whether nothing in it must be escaped. Looks at every byte, and stops at none, so that it can look at many at once.
+fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\'))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a digit has room in a byte")]
+fn write_number(mut number: u64, to: &mut Vec<u8>) {
+    // As many as the longest number has.
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len() - 1;
+    while number > 9 {
+        digits[first] += (number % 10) as u8;
+        (number, first) = (number / 10, first - 1);
     }
+    digits[first] += number as u8;
+    to.extend_from_slice(&digits[first..]);
 }
 
 impl From<()> for Json {
@@ -127,3 +166,35 @@ macro_rules! list {
 }
 
 pub(super) use {list, object};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_written_as_any_json_is() {
+        for number in [0, 1, 9, 10, 99, 100, 12_345, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+            assert_eq!(Json::Number(number).bytes(), number.to_string().into_bytes());
+        }
+        let controls: String = ('\0'..='\u{80}').collect();
+        for text in ["", "plain", "a \"b\" \\ c", "a\nb", "\u{e9}\u{1f525}\u{2028}", &controls] {
+            assert_eq!(
+                Json::from(text.to_owned()).bytes(),
+                serde_json::to_vec(text).expect("text"),
+                "{text:?}"
+            );
+        }
+        for code in 0..=0x7f_u8 {
+            let text = char::from(code).to_string();
+            assert_eq!(
+                Json::from(text.clone()).bytes(),
+                serde_json::to_vec(&text).expect("text"),
+                "{text:?}"
+            );
+        }
+        let json = object! {
+            "a" => list![1, (), true, "x"], "b" => object! {}, "c" => list![], "d" => object! { "e" => false, "f" => 2 },
+        };
+        assert_eq!(json.bytes(), br#"{"a":[1,null,true,"x"],"b":{},"c":[],"d":{"e":false,"f":2}}"#);
+    }
+}
