@@ -102,7 +102,7 @@ pub(super) fn hex(letters: &str, number: u64, digits: usize) -> String {
 fn push_hex(to: &mut String, number: u64, digits: usize) {
     for place in (0..digits).rev() {
         let digit = if place < 16 { number >> (4 * place) & 0xf } else { 0 };
-        to.push(char::from(b"0123456789abcdef"[digit as usize]));
+        to.push(char::from(b"0123456789abcdef"[usize::try_from(digit).unwrap_or(0)]));
     }
 }
 

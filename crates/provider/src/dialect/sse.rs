@@ -2,11 +2,18 @@
 //!
 //! What is sent is JSON, which has no line end in it, so that an event is always one `data` line.
 
-use super::json::Json;
+use super::json::{Json, Object};
 
 /// `data: …`.
 pub(super) fn data(json: &Json, to: &mut Vec<u8>) {
     framed(b"data: ", json, b"\n\n", to);
+}
+
+/// The same, of an object that is written entry by entry.
+pub(super) fn object(to: &mut Vec<u8>, entries: impl FnOnce(&mut Object<'_>)) {
+    to.extend_from_slice(b"data: ");
+    Object::write(to, entries);
+    to.extend_from_slice(b"\n\n");
 }
 
 /// `data: …`, its lines ended as Google ends them.

@@ -212,7 +212,9 @@ fn spoil(bytes: &mut Vec<u8>, ends: &mut [usize]) {
         Some(brace) if first.is_some() => bytes[brace] = b',',
         _ => {
             bytes.drain(end / 2..end);
-            ends.iter_mut().for_each(|other| *other -= end - end / 2);
+            for other in ends {
+                *other -= end - end / 2;
+            }
         }
     }
 }
