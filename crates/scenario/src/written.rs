@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::scalar::ProbeStatus;
+use crate::scalar::AnyStatus;
 use firedrill_block::ProviderBlock;
 
 /// A rehearsal: a pool of tokens, what its provider will do, and what should come of it.
@@ -137,8 +137,8 @@ pub struct OutcomeFile {
     pub worker: Option<Spanned<Whole>>,
     /// Which token was used.
     pub token: Spanned<String>,
-    /// What was answered.
-    pub status: StatusCode,
+    /// What was answered; `connect`, `timeout` or `reset` for a failure below HTTP.
+    pub status: AnyStatus,
     /// Whether it was the answer to a retry. Default: false.
     #[serde(default)]
     pub retry: bool,
@@ -154,8 +154,8 @@ pub struct OutcomeFile {
 pub struct ProbeFile {
     /// For which token.
     pub token: Spanned<String>,
-    /// What was answered; `timeout` for nothing in time.
-    pub status: ProbeStatus,
+    /// What was answered; `timeout` for nothing in time, `connect` and `reset` for a connection that failed.
+    pub status: AnyStatus,
     /// What should come of it.
     pub expect: Option<Spanned<ExpectFile>>,
 }

@@ -126,7 +126,7 @@ impl Shell {
     }
 
     /// Waits until all that was reported and performed before is settled: in the log, nothing to append, or given
-    /// up ([`Standing::given_up`]). While the store
+    /// up ([`Standing::given_up`]). Then [`Shell::look`] and [`Shell::standing`] show it. While the store
     /// is away nothing is. An error if the driver has ended before.
     ///
     /// # Errors

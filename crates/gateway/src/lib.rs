@@ -1,0 +1,21 @@
+//! A reverse proxy for LLM providers round the failover engine: it draws a token for each request, sends the request with it,
+//! reports what came of it, and streams the answer through.
+//!
+//! **Architecture invariant:** no rule of failover is here. The engine decides who is in and who is out; this crate draws,
+//! sends and reports. It never imports the mock provider, nor a scenario.
+
+#![forbid(unsafe_code)]
+
+mod gateway;
+mod metrics;
+mod rehearsal;
+mod secret;
+mod settings;
+mod vendor;
+
+pub use gateway::{Builder, Gateway, InFlight, StartError};
+pub use metrics::{Lost, Metrics, TokenCounts};
+pub use rehearsal::Rehearsal;
+pub use secret::{NotASecret, Secret, Secrets};
+pub use settings::{NotARoute, Roots, Route, Settings};
+pub use vendor::{UnknownVendor, Vendor};
