@@ -23,7 +23,7 @@ mod upstream;
 
 pub use behaviour::{Ask, Behaviour, Plan, Refusal, Seen, Ticket};
 pub use dialect::{Context, Dialect, UnknownDialect};
-pub use exchange::{Body, Form, Incoming, Question, Reply};
+pub use exchange::{Body, Events, Form, Headers, Incoming, Question, Reply};
 pub use fault::{After, Drip, Fault};
 pub use firedrill_block::{Share, Span, StatusCode};
 pub use latency::Latency;

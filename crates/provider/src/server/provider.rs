@@ -11,6 +11,7 @@ use crate::exchange::Question;
 use crate::fault::Fault;
 use crate::latency::Latency;
 use crate::script::{Answer, WELL};
+use crate::server::course::Between;
 use crate::server::file::Route;
 use crate::server::tokens::{Tokens, labelled};
 use crate::upstream::Upstream;
@@ -114,12 +115,13 @@ impl Provider {
     }
 
     /// The waits before the second, the third, … of so many events.
-    pub(crate) fn between(&self, plan: &Plan, events: usize) -> Vec<Duration> {
+    pub(crate) fn between(&self, plan: &Plan, events: usize) -> Between {
         let live = self.live();
-        let waits = 1..events.max(1) as u64;
         match live.upstream.pace.between {
-            Latency::Fixed(wait) => waits.map(|_| wait).collect(),
-            _ => waits.map(|nth| live.behaviour.between(plan, nth)).collect(),
+            Latency::Fixed(wait) => Between::Same(wait),
+            _ => Between::Each(
+                (1..events.max(1) as u64).map(|nth| live.behaviour.between(plan, nth)).collect(),
+            ),
         }
     }
 

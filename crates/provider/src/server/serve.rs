@@ -1,5 +1,6 @@
 //! One request to a provider: whose it is, what it asks, what the behaviour says, and what is sent.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use firedrill_failover::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::behaviour::{Plan, Refusal};
 use crate::dialect::Context;
 use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;
-use crate::server::course::Course;
+use crate::server::course::{Between, Course};
 use crate::server::journal::{Ended, Entry};
 use crate::server::provider::Provider;
 use crate::server::sending::{Call, Raw, Sending, Stream};
@@ -72,10 +73,9 @@ pub(crate) async fn answer(
         return wrong(&shared, phase, entry, message);
     };
     let provider = &shared.providers[number];
-    let headers = headers(&head.headers);
     let query = head.uri.query().unwrap_or("");
-    let incoming = Incoming { method: head.method.as_str(), path, query, headers: &headers, body: &whole };
-    let question = match provider.dialect.read(&incoming) {
+    let (method, headers) = (head.method.as_str(), &head.headers);
+    let question = match provider.dialect.read(&Incoming { method, path, query, headers, body: &whole }) {
         Ok(question) => question,
         Err(reply) => {
             (entry.status, entry.path) = (reply.status.code(), masked());
@@ -138,7 +138,7 @@ async fn by_hand(
 /// What is told, and the waits between its events.
 struct Told {
     reply: Reply,
-    between: Vec<Duration>,
+    between: Between,
 }
 
 fn tell(shared: &Shared, provider: &Provider, question: &Question, plan: &Plan, serial: u64) -> Told {
@@ -146,7 +146,7 @@ fn tell(shared: &Shared, provider: &Provider, question: &Question, plan: &Plan, 
     let reply = provider.dialect.reply(question, plan, &context);
     let between = match &reply.body {
         Body::Events(events) => provider.between(plan, events.len()),
-        Body::Whole(_) => Vec::new(),
+        Body::Whole(_) => Between::Same(Duration::ZERO),
     };
     Told { reply, between }
 }
@@ -225,18 +225,12 @@ impl Unread {
     }
 }
 
-/// The headers that are text.
-fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-    headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect()
-}
-
 /// An answer of the server itself, for what no provider can be asked.
 fn wrong(shared: &Arc<Shared>, phase: Phase, entry: Entry, message: &str) -> Sending {
     let status =
         firedrill_failover::Status::new(entry.status).expect("broken invariant: a status of ours is one");
     let body = serde_json::json!({ "error": { "message": message } }).to_string();
-    let headers = vec![("content-type".into(), "application/json".to_owned())];
+    let headers = vec![("content-type".into(), "application/json".into())];
     let reply = Reply { status, headers, body: Body::Whole(body.into_bytes()) };
     let number = shared.journal.begin(entry);
     let call = Call { shared: Arc::clone(shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
@@ -259,14 +253,24 @@ fn send(
     let endless = fault == Some(Fault::Endless);
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::from_u16(status.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // Those, the date, and what frames the body.
+    response.headers_mut().reserve(headers.len() + 2);
     for (name, value) in headers {
         let name = match name {
-            std::borrow::Cow::Borrowed(name) => HeaderName::from_lowercase(name.as_bytes()).ok(),
-            std::borrow::Cow::Owned(name) => HeaderName::from_bytes(name.as_bytes()).ok(),
+            Cow::Borrowed(name) => HeaderName::from_static(name),
+            Cow::Owned(name) => match HeaderName::try_from(name) {
+                Ok(name) => name,
+                Err(_) => continue,
+            },
         };
-        if let (Some(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
-            response.headers_mut().append(name, value);
-        }
+        let value = match value {
+            Cow::Borrowed(value) => HeaderValue::from_static(value),
+            Cow::Owned(value) => match HeaderValue::try_from(value) {
+                Ok(value) => value,
+                Err(_) => continue,
+            },
+        };
+        response.headers_mut().append(name, value);
     }
     let informational = response.status().is_informational();
     if !informational {
@@ -310,7 +314,7 @@ fn secrets(headers: &HeaderMap) -> Vec<&str> {
 
 /// The start of `text`, without `secrets` and what else looks like a key, and with nothing in it that steers a terminal.
 fn shown(text: &str, secrets: &[&str]) -> String {
-    let mut text = std::borrow::Cow::Borrowed(text);
+    let mut text = Cow::Borrowed(text);
     for secret in secrets {
         // What is shorter is a word that a path may have by chance.
         if secret.len() >= 4 && text.contains(secret) {
