@@ -206,6 +206,8 @@ pub struct ExpectFile {
     pub drawn: Option<OneOrMore>,
     /// Whether what was drawn was a fallback.
     pub fallback: Option<bool>,
+    /// Whether the body of the answer that the client got broke off; of several requests, of each.
+    pub broken: Option<bool>,
     /// How many probes were sent, or for which tokens, in order.
     pub probes: Option<CountOrTokens>,
     /// How often the provider was called, probes included: in all, or by token as a number or `{ atLeast: 1, atMost: 3 }`.
