@@ -19,6 +19,7 @@ mod journal;
 mod listen;
 mod pending;
 mod provider;
+mod record;
 mod sending;
 mod serve;
 mod shared;
