@@ -143,7 +143,7 @@ impl Journal {
     }
 
     /// Writes down a request that is held. Gives its number, and where its answer comes from.
-    pub(crate) fn hold(&self, draft: Draft<'_>) -> (u64, oneshot::Receiver<Answer>) {
+    pub(crate) fn hold(&self, draft: &Draft<'_>) -> (u64, oneshot::Receiver<Answer>) {
         self.change(|pages| {
             pages.write(draft.clone());
             (pages.number, pages.pending.hold(draft.entry(pages.number)))

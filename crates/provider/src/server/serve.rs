@@ -118,7 +118,7 @@ async fn by_hand(
     mut draft: Draft<'_>,
     question: &Question,
 ) -> Sending {
-    let (number, answer) = shared.journal.hold(draft.clone());
+    let (number, answer) = shared.journal.hold(&draft);
     let call =
         Call { shared: Arc::clone(&shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
     // Whoever could answer is there as long as the journal.
