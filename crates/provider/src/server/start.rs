@@ -114,6 +114,7 @@ impl Server {
             ports,
             clock: settings.clock,
             journal: Journal::default(),
+            nobody: "".into(),
             dates: Dates::default(),
             limits: Arc::new(settings.limits),
             hold: None.into(),
