@@ -26,6 +26,10 @@ bench *ARGS:
 bench-mock:
     cargo bench -p firedrill-benches --no-default-features --features mock --bench mock
 
+# Measure the gateway beside others; ENVOY and LITELLM name the programs, where they are installed
+bench-gateway:
+    cargo bench -p firedrill-benches --no-default-features --features gateway --bench gateway
+
 # Count the engine's instructions and compare them to the baseline
 instructions:
     python3 .ci/instructions.py

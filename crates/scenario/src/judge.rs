@@ -30,7 +30,7 @@ pub(crate) fn judge(expect: &Expectation, effect: &Effect, state: Option<&PoolSt
         judge.map("successCounts", expect.success_counts.as_ref(), &state.success_counts);
         judge.map("unavailableSince", expect.unavailable_since.as_ref(), &state.unavailable_since);
     }
-    judge.status(expect.status, &effect.statuses);
+    judge.status(expect.status, effect);
     let drawn: Vec<String> = effect.draws.iter().map(|(label, _)| label.clone()).collect();
     judge.list("drawn", expect.drawn.as_deref(), &drawn);
     judge.fallback(expect.fallback, effect);
@@ -38,6 +38,9 @@ pub(crate) fn judge(expect: &Expectation, effect: &Effect, state: Option<&PoolSt
         Some(Probes::Count(count)) => judge.compare("probes", count, &(effect.probes.len() as u64)),
         Some(Probes::Tokens(tokens)) => judge.list("probes", Some(tokens), &effect.probes),
         None => {}
+    }
+    if let Some((expected, found)) = expect.calls.as_ref().and_then(|calls| calls.contradicted_by(effect)) {
+        judge.differs("calls", expected, found);
     }
     judge.list("events", expect.events.as_deref(), &effect.events);
     judge.0
@@ -97,10 +100,13 @@ impl Judge {
         }
     }
 
-    fn status(&mut self, expected: Option<Status>, found: &[Status]) {
+    fn status(&mut self, expected: Option<Status>, effect: &Effect) {
         let Some(expected) = expected else { return };
-        if found.is_empty() || found.iter().any(|status| *status != expected) {
-            let found: Vec<String> = found.iter().map(Status::to_string).collect();
+        let found = &effect.statuses;
+        let each = !found.is_empty() && found.iter().all(|status| *status == expected);
+        if !each || !effect.unanswered.is_empty() {
+            let found: Vec<String> =
+                found.iter().map(Status::to_string).chain(effect.unanswered.iter().cloned()).collect();
             self.differs("status", expected.to_string(), one_or_list(&found, "no answer"));
         }
     }

@@ -25,6 +25,7 @@
 
 mod account;
 mod always;
+mod calls;
 mod check;
 mod conform;
 mod engine;
@@ -39,9 +40,12 @@ mod schema;
 mod starter;
 mod target;
 mod trip;
+#[cfg(feature = "url")]
+mod url;
 pub mod written;
 
 pub use always::Invariant;
+pub use calls::{Bounds, Calls, CallsFile};
 pub use conform::{Conformance, Difference, conform};
 pub use engine::EngineTarget;
 pub use find::find;
@@ -49,9 +53,11 @@ pub use firedrill_block::{FailoverBlock, OnReloadWord, Pattern, ProviderBlock, R
 pub use judge::Mismatch;
 pub use replay::{Replay, Replayed, ReplayedEvent, Until};
 pub use run::{Failure, Run, Skipped, Verdict, run, run_on_engine};
-pub use scalar::ProbeStatus;
+pub use scalar::AnyStatus;
 pub use scenario::{Action, Expectation, Probes, Scenario, Step, StepKind, TokenList};
 pub use schedules::{BrokenSchedule, Explored};
 pub use schema::schema;
 pub use starter::starter;
 pub use target::{Effect, History, Moment, PoolState, Refusal, Target};
+#[cfg(feature = "url")]
+pub use url::{GatewayUrl, Header, Settings, Stranger, TimeScale, Watch};

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firedrill_failover::{Answer, Attempt, Config, Duration, Instant, Status};
+use firedrill_failover::{Attempt, Config, Duration, Instant, Status};
 use firedrill_provider::Upstream;
 use firedrill_yaml::{Place, Problem, Source, Spanned};
 
 use crate::always::Invariant;
+use crate::calls::Calls;
 
 /// A rehearsal, ready to run.
 #[derive(Clone, Debug)]
@@ -99,7 +100,7 @@ pub enum Action {
         /// For which token.
         token: String,
         /// What was answered.
-        answer: Answer,
+        answer: Status,
     },
     /// Time passes.
     Advance(Duration),
@@ -154,6 +155,8 @@ pub struct Expectation {
     pub fallback: Option<bool>,
     /// The probes sent.
     pub probes: Option<Probes>,
+    /// How often the provider was called.
+    pub calls: Option<Calls>,
     /// What was appended to the log, in order.
     pub events: Option<Vec<String>>,
 }

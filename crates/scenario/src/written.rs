@@ -15,7 +15,8 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::scalar::ProbeStatus;
+use crate::calls::CallsFile;
+use crate::scalar::AnyStatus;
 use firedrill_block::ProviderBlock;
 
 /// A rehearsal: a pool of tokens, what its provider will do, and what should come of it.
@@ -137,8 +138,8 @@ pub struct OutcomeFile {
     pub worker: Option<Spanned<Whole>>,
     /// Which token was used.
     pub token: Spanned<String>,
-    /// What was answered.
-    pub status: StatusCode,
+    /// What was answered; `connect`, `timeout` or `reset` for a failure below HTTP.
+    pub status: AnyStatus,
     /// Whether it was the answer to a retry. Default: false.
     #[serde(default)]
     pub retry: bool,
@@ -154,8 +155,8 @@ pub struct OutcomeFile {
 pub struct ProbeFile {
     /// For which token.
     pub token: Spanned<String>,
-    /// What was answered; `timeout` for nothing in time.
-    pub status: ProbeStatus,
+    /// What was answered; `timeout` for nothing in time, `connect` and `reset` for a connection that failed.
+    pub status: AnyStatus,
     /// What should come of it.
     pub expect: Option<Spanned<ExpectFile>>,
 }
@@ -182,7 +183,7 @@ pub struct ReconfigureFile {
     pub expect: Option<Spanned<ExpectFile>>,
 }
 
-/// What should be so. `status`, `drawn`, `fallback`, `probes` and `events` speak of the step that they stand in, or, in
+/// What should be so. `status`, `drawn`, `fallback`, `probes`, `calls` and `events` speak of the step that they stand in, or, in
 /// a step of their own, of the step before; the rest speaks of the pool.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -207,6 +208,8 @@ pub struct ExpectFile {
     pub fallback: Option<bool>,
     /// How many probes were sent, or for which tokens, in order.
     pub probes: Option<CountOrTokens>,
+    /// How often the provider was called, probes included: in all, or by token as a number or `{ atLeast: 1, atMost: 3 }`.
+    pub calls: Option<CallsFile>,
     /// What was appended to the log, in order: `removed sk-a`, `none_available`, ….
     pub events: Option<Vec<Spanned<String>>>,
 }

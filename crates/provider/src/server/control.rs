@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use firedrill_yaml::{Problem, Source, closest, quoted};
 use hyper::body::{Bytes, Incoming as IncomingBody};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, DATE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -89,6 +89,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<I
     let mut response = Response::new(Stream::new(course, Arc::clone(&shared.clock), length, None));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(DATE, shared.date());
     if status == StatusCode::METHOD_NOT_ALLOWED
         && let Ok(methods) = HeaderValue::from_str(&methods.join(", "))
     {

@@ -3,7 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use firedrill_failover::Instant;
 use serde::Serialize;
+use tokio::sync::{Notify, oneshot};
+
+use crate::script::Answer;
+use crate::server::pending::Pending;
 
 /// Older entries than this many are forgotten. The counts are not.
 pub const MOST_ENTRIES: usize = 100_000;
@@ -28,9 +33,11 @@ pub struct Entry {
     pub model: String,
     /// Whether a stream was asked for.
     pub stream: bool,
-    /// What was answered; for what is broken off before that, what would have been.
+    /// What was answered; for what is broken off before that, what would have been. 0 while it is held, and for what nobody
+    /// answered.
     pub status: u16,
-    /// Why it was refused: `outage`, `concurrent`, `quota`, `script`, `chance`, or `request` for one that is wrong in itself.
+    /// Why it was refused: `outage`, `concurrent`, `quota`, `script`, `chance`, `hand` for what was held and answered so,
+    /// `token` for one that is not known, or `request` for one that is wrong in itself.
     pub refusal: Option<&'static str>,
     /// What went wrong below the status, in the word of the mock file.
     pub fault: Option<&'static str>,
@@ -84,41 +91,133 @@ impl Wanted {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Journal(Mutex<Pages>);
+pub(crate) struct Journal {
+    pages: Mutex<Pages>,
+    /// Told whenever a request comes in, begins to wait, goes on or is over.
+    changed: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Pages {
     entries: VecDeque<Entry>,
     /// Of the newest entry.
     number: u64,
+    /// How many came in since it was cleared.
+    asked: u64,
     counts: BTreeMap<(Arc<str>, Arc<str>, u16), u64>,
+    pending: Pending,
+}
+
+impl Pages {
+    fn write(&mut self, entry: &mut Entry) {
+        self.number += 1;
+        self.asked += 1;
+        entry.number = self.number;
+        if self.entries.len() == MOST_ENTRIES {
+            self.entries.pop_front();
+        }
+    }
+
+    fn count(&mut self, provider: &Arc<str>, token: &Arc<str>, status: u16) {
+        *self.counts.entry((Arc::clone(provider), Arc::clone(token), status)).or_default() += 1;
+    }
+
+    fn entry(&mut self, number: u64) -> Option<&mut Entry> {
+        let first = self.entries.front()?.number;
+        let index = number.checked_sub(first).and_then(|index| usize::try_from(index).ok())?;
+        self.entries.get_mut(index)
+    }
 }
 
 impl Journal {
     /// Writes a request down. Gives its number.
     pub(crate) fn begin(&self, mut entry: Entry) -> u64 {
-        let mut pages = self.pages();
-        pages.number += 1;
-        entry.number = pages.number;
-        *pages
-            .counts
-            .entry((Arc::clone(&entry.provider), Arc::clone(&entry.token), entry.status))
-            .or_default() += 1;
-        if pages.entries.len() == MOST_ENTRIES {
-            pages.entries.pop_front();
-        }
-        pages.entries.push_back(entry);
-        pages.number
+        self.change(|pages| {
+            pages.write(&mut entry);
+            pages.count(&entry.provider, &entry.token, entry.status);
+            pages.pending.begin();
+            pages.entries.push_back(entry);
+            pages.number
+        })
+    }
+
+    /// Writes down a request that is held. Gives its number, and where its answer comes from.
+    pub(crate) fn hold(&self, mut entry: Entry) -> (u64, oneshot::Receiver<Answer>) {
+        self.change(|pages| {
+            pages.write(&mut entry);
+            pages.entries.push_back(entry.clone());
+            (pages.number, pages.pending.hold(entry))
+        })
+    }
+
+    /// Writes down what a request that was held is answered: what `told` of its entry is not forgotten.
+    pub(crate) fn answered(&self, number: u64, told: &Entry) {
+        self.change(|pages| {
+            pages.count(&told.provider, &told.token, told.status);
+            if let Some(entry) = pages.entry(number) {
+                (entry.status, entry.refusal, entry.fault) = (told.status, told.refusal, told.fault);
+            }
+        });
+    }
+
+    /// A request waits for the clock from now on, until then or for ever.
+    pub(crate) fn wait(&self, number: u64, until: Option<Instant>) {
+        self.change(|pages| pages.pending.wait(number, until));
+    }
+
+    /// It does so no more.
+    pub(crate) fn go_on(&self, number: u64) {
+        self.change(|pages| pages.pending.go_on(number));
     }
 
     /// Writes down how it ended, if it is not forgotten yet.
     pub(crate) fn end(&self, number: u64, ended: Ended, bytes: u64) {
-        let mut pages = self.pages();
-        let Some(first) = pages.entries.front().map(|entry| entry.number) else { return };
-        let index = number.checked_sub(first).and_then(|index| usize::try_from(index).ok());
-        if let Some(entry) = index.and_then(|index| pages.entries.get_mut(index)) {
-            entry.ended = Some(ended);
-            entry.bytes = bytes;
+        self.change(|pages| {
+            pages.pending.end(number);
+            if let Some(entry) = pages.entry(number) {
+                (entry.ended, entry.bytes) = (Some(ended), bytes);
+            }
+        });
+    }
+
+    /// What is held, the oldest first.
+    pub(crate) fn held(&self) -> Vec<Entry> {
+        self.pages().pending.held().cloned().collect()
+    }
+
+    /// Answers the oldest of those that are held and wanted. Gives whether there was one.
+    pub(crate) fn answer(&self, answer: Answer, wanted: impl Fn(&Entry) -> bool) -> bool {
+        self.change(|pages| pages.pending.answer(answer, wanted))
+    }
+
+    /// How many are held, or wait for a time that is not `now` yet.
+    pub(crate) fn waiting(&self, now: Instant) -> usize {
+        self.pages().pending.waiting(now)
+    }
+
+    /// Waits until so many came in since it was cleared.
+    pub(crate) async fn asked(&self, times: u64) {
+        self.until(|pages| pages.asked >= times).await;
+    }
+
+    /// Waits until so many came in since it was cleared, and none that came in is on its way.
+    pub(crate) async fn settled(&self, times: u64, now: impl Fn() -> Instant) {
+        self.until(|pages| pages.asked >= times && pages.pending.is_settled(now())).await;
+    }
+
+    /// Waits until everything that came in is over.
+    pub(crate) async fn idle(&self) {
+        self.until(|pages| pages.pending.is_idle()).await;
+    }
+
+    async fn until(&self, done: impl Fn(&Pages) -> bool) {
+        loop {
+            // What changes from here on is not missed.
+            let changed = self.changed.notified();
+            if done(&self.pages()) {
+                return;
+            }
+            changed.await;
         }
     }
 
@@ -143,7 +242,7 @@ impl Journal {
 
     /// How many requests there were since it was cleared, forgotten ones too.
     pub(crate) fn count(&self) -> u64 {
-        self.pages().counts.values().sum()
+        self.pages().asked
     }
 
     /// Forgets all entries and all counts. Numbers go on.
@@ -151,11 +250,18 @@ impl Journal {
         let mut pages = self.pages();
         pages.entries.clear();
         pages.counts.clear();
+        pages.asked = 0;
     }
 
     /// Nothing that is done under the lock can leave it half done.
     fn pages(&self) -> std::sync::MutexGuard<'_, Pages> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Pages) -> T) -> T {
+        let changed = change(&mut self.pages());
+        self.changed.notify_waiters();
+        changed
     }
 }
 

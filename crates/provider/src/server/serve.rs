@@ -1,21 +1,24 @@
 //! One request to a provider: whose it is, what it asks, what the behaviour says, and what is sent.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use firedrill_failover::{Duration, Instant};
+use firedrill_line::Phase;
 use firedrill_yaml::presentable;
 use hyper::body::{Body as _, Bytes, Incoming as IncomingBody};
-use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, DATE, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 
-use crate::behaviour::Refusal;
+use crate::behaviour::{Plan, Refusal};
 use crate::dialect::Context;
-use crate::exchange::{Body, Incoming, Reply};
+use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;
-use crate::server::course::Course;
+use crate::server::course::{Between, Course};
 use crate::server::journal::{Ended, Entry};
+use crate::server::provider::Provider;
 use crate::server::sending::{Call, Raw, Sending, Stream};
 use crate::server::shared::Shared;
-use firedrill_line::Phase;
 
 /// Longer paths and models are cut in the journal, in bytes.
 const LONGEST: usize = 256;
@@ -70,10 +73,9 @@ pub(crate) async fn answer(
         return wrong(&shared, phase, entry, message);
     };
     let provider = &shared.providers[number];
-    let headers = headers(&head.headers);
     let query = head.uri.query().unwrap_or("");
-    let incoming = Incoming { method: head.method.as_str(), path, query, headers: &headers, body: &whole };
-    let question = match provider.dialect.read(&incoming) {
+    let (method, headers) = (head.method.as_str(), &head.headers);
+    let question = match provider.dialect.read(&Incoming { method, path, query, headers, body: &whole }) {
         Ok(question) => question,
         Err(reply) => {
             (entry.status, entry.path) = (reply.status.code(), masked());
@@ -82,34 +84,84 @@ pub(crate) async fn answer(
             return send(reply, None, Course::plain, call);
         }
     };
-    let mut decision = provider.call(at, &question);
-    let context = Context { serial: decision.serial, wall: shared.clock.wall(), text: &provider.text };
-    let reply = provider.dialect.reply(&question, &decision.plan, &context);
-    let between = match &reply.body {
-        Body::Events(events) => provider.between(&decision.plan, events.len()),
-        Body::Whole(_) => Vec::new(),
-    };
-    let (generation, ticket) = decision.ticket();
-    let plan = decision.plan;
     entry.path = shown(head.uri.path(), &[&question.token]);
     entry.model = shown(&question.model, &[&question.token]);
-    entry.token = decision.label;
     entry.stream = question.stream;
-    entry.status = reply.status.code();
+    if let Some(hold) = shared.hold()
+        && let Some(label) = provider.label(&question.token)
+    {
+        (entry.token, entry.status, entry.refusal) = (label, 0, None);
+        if hold(&entry) {
+            return by_hand(shared, phase, number, entry, &question).await;
+        }
+    }
+    let mut decision = provider.call(at, &question);
+    let told = tell(&shared, provider, &question, &decision.plan, decision.serial);
+    let (generation, ticket) = decision.ticket();
+    let plan = decision.plan;
+    entry.token = decision.label;
+    entry.status = told.reply.status.code();
     entry.refusal = match plan.refusal {
         None if entry.token.is_empty() => Some("token"),
         refusal => refusal.map(refusal_word),
     };
     entry.fault = plan.answer.fault.as_ref().map(fault_word);
     let entry_number = shared.journal.begin(entry);
-    let clock = Arc::clone(&shared.clock);
     let ticket = Some((number, generation, ticket));
     let call = Call { shared, number: entry_number, ticket, bytes: 0, ended: Ended::Gone, phase };
-    if plan.wait > firedrill_failover::Duration::ZERO {
-        clock.wait_until(at + plan.wait).await;
+    told.send(plan, at, call).await
+}
+
+/// Holds a request to a provider until somebody answers it.
+async fn by_hand(
+    shared: Arc<Shared>,
+    phase: Phase,
+    provider: usize,
+    mut entry: Entry,
+    question: &Question,
+) -> Sending {
+    let (number, answer) = shared.journal.hold(entry.clone());
+    let call =
+        Call { shared: Arc::clone(&shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
+    // Whoever could answer is there as long as the journal.
+    let Ok(answer) = answer.await else { return Sending::Never(call) };
+    let (at, provider) = (shared.clock.now(), &shared.providers[provider]);
+    let decision = provider.by_hand(at, Arc::clone(&entry.token), answer);
+    let told = tell(&shared, provider, question, &decision.plan, decision.serial);
+    entry.status = told.reply.status.code();
+    entry.refusal = decision.plan.refusal.map(|_| "hand");
+    entry.fault = decision.plan.answer.fault.as_ref().map(fault_word);
+    shared.journal.answered(number, &entry);
+    told.send(decision.plan, at, call).await
+}
+
+/// What is told, and the waits between its events.
+struct Told {
+    reply: Reply,
+    between: Between,
+}
+
+fn tell(shared: &Shared, provider: &Provider, question: &Question, plan: &Plan, serial: u64) -> Told {
+    let context = Context { serial, wall: shared.clock.wall(), text: &provider.text };
+    let reply = provider.dialect.reply(question, plan, &context);
+    let between = match &reply.body {
+        Body::Events(events) => provider.between(plan, events.len()),
+        Body::Whole(_) => Between::Same(Duration::ZERO),
+    };
+    Told { reply, between }
+}
+
+impl Told {
+    /// Sends it to the request that came `at` then, when its time has come.
+    async fn send(self, plan: Plan, at: Instant, call: Call) -> Sending {
+        if plan.wait > Duration::ZERO {
+            call.wait(Some(at + plan.wait));
+            call.shared.clock.wait_until(at + plan.wait).await;
+            call.go_on();
+        }
+        let (first, between) = (plan.first, self.between);
+        send(self.reply, plan.answer.fault, |body, fault| Course::new(body, fault, first, between), call)
     }
-    let first = plan.first;
-    send(reply, plan.answer.fault, |body, fault| Course::new(body, fault, first, between), call)
 }
 
 /// The provider that a request to a port is for, the one with the longest route, and what of the path is its own.
@@ -173,18 +225,12 @@ impl Unread {
     }
 }
 
-/// The headers that are text.
-fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-    headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect()
-}
-
 /// An answer of the server itself, for what no provider can be asked.
 fn wrong(shared: &Arc<Shared>, phase: Phase, entry: Entry, message: &str) -> Sending {
     let status =
         firedrill_failover::Status::new(entry.status).expect("broken invariant: a status of ours is one");
     let body = serde_json::json!({ "error": { "message": message } }).to_string();
-    let headers = vec![("content-type".into(), "application/json".to_owned())];
+    let headers = vec![("content-type".into(), "application/json".into())];
     let reply = Reply { status, headers, body: Body::Whole(body.into_bytes()) };
     let number = shared.journal.begin(entry);
     let call = Call { shared: Arc::clone(shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
@@ -199,6 +245,7 @@ fn send(
     call: Call,
 ) -> Sending {
     if fault == Some(Fault::Stall) {
+        call.wait(None);
         return Sending::Never(call);
     }
     let Reply { status, headers, body } = reply;
@@ -206,16 +253,29 @@ fn send(
     let endless = fault == Some(Fault::Endless);
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::from_u16(status.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // Those, the date, and what frames the body.
+    response.headers_mut().reserve(headers.len() + 2);
     for (name, value) in headers {
         let name = match name {
-            std::borrow::Cow::Borrowed(name) => HeaderName::from_lowercase(name.as_bytes()).ok(),
-            std::borrow::Cow::Owned(name) => HeaderName::from_bytes(name.as_bytes()).ok(),
+            Cow::Borrowed(name) => HeaderName::from_static(name),
+            Cow::Owned(name) => match HeaderName::try_from(name) {
+                Ok(name) => name,
+                Err(_) => continue,
+            },
         };
-        if let (Some(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
-            response.headers_mut().append(name, value);
-        }
+        let value = match value {
+            Cow::Borrowed(value) => HeaderValue::from_static(value),
+            Cow::Owned(value) => match HeaderValue::try_from(value) {
+                Ok(value) => value,
+                Err(_) => continue,
+            },
+        };
+        response.headers_mut().append(name, value);
     }
     let informational = response.status().is_informational();
+    if !informational {
+        response.headers_mut().insert(DATE, call.shared.date());
+    }
     let course = course(body, fault.as_ref());
     let raw = match fault {
         // Nobody listened, if the client had asked for a new connection.
@@ -254,7 +314,7 @@ fn secrets(headers: &HeaderMap) -> Vec<&str> {
 
 /// The start of `text`, without `secrets` and what else looks like a key, and with nothing in it that steers a terminal.
 fn shown(text: &str, secrets: &[&str]) -> String {
-    let mut text = std::borrow::Cow::Borrowed(text);
+    let mut text = Cow::Borrowed(text);
     for secret in secrets {
         // What is shorter is a word that a path may have by chance.
         if secret.len() >= 4 && text.contains(secret) {

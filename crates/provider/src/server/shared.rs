@@ -1,16 +1,21 @@
 //! What every connection shares: the providers, the clock, the journal and the limits.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use firedrill_clock::Clock;
 use firedrill_failover::Instant;
+use firedrill_line::Limits;
+use hyper::header::HeaderValue;
 use tokio::sync::watch;
 
-use crate::server::journal::Journal;
+use crate::server::date::Dates;
+use crate::server::journal::{Entry, Journal};
 use crate::server::provider::Provider;
-use firedrill_clock::Clock;
-use firedrill_line::Limits;
+
+/// Which requests are held.
+pub(crate) type Hold = Arc<dyn Fn(&Entry) -> bool + Send + Sync>;
 
 /// A port of the mock.
 pub(crate) struct Port {
@@ -25,7 +30,10 @@ pub(crate) struct Shared {
     pub(crate) ports: Vec<Port>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Journal,
+    pub(crate) dates: Dates,
     pub(crate) limits: Arc<Limits>,
+    /// Which requests are held until somebody answers them.
+    pub(crate) hold: Mutex<Option<Hold>>,
     /// Connections of clients just now.
     pub(crate) connections: AtomicUsize,
     /// Told when a provider begins anew, so that whoever listens looks again.
@@ -35,6 +43,22 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What an answer of just now has as its date.
+    pub(crate) fn date(&self) -> HeaderValue {
+        self.dates.at(self.clock.wall())
+    }
+
+    /// Which requests are held, if any may be.
+    pub(crate) fn hold(&self) -> Option<Hold> {
+        // Nothing that is done under the lock can leave it half done.
+        self.hold.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on those are held that are so; those that are held already stay so.
+    pub(crate) fn hold_those(&self, hold: Hold) {
+        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(hold);
+    }
+
     /// Whether nobody listens on a port at `now`.
     pub(crate) fn is_refusing(&self, port: usize, now: Instant) -> bool {
         self.behind(port).any(|provider| provider.is_refusing(now))

@@ -1,21 +1,21 @@
-//! A server of mock providers from its start to its end: two ports, and what stands behind them.
+//! A server of mock providers from its start to its end: its ports, and what stands behind them.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use firedrill_clock::{Clock, Real};
 use firedrill_yaml::quoted;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::dialect::Dialect;
+use crate::server::date::Dates;
 use crate::server::file::MockFile;
 use crate::server::journal::Journal;
 use crate::server::provider::Provider;
 use crate::server::shared::{Port, Shared};
 use crate::server::{control, listen, serve};
-use firedrill_clock::{Clock, Real};
-use firedrill_line::Limits;
 
 /// Connections to the control API at the same time.
 const MOST_CONTROLLERS: usize = 256;
@@ -120,7 +120,9 @@ impl Server {
             ports,
             clock: settings.clock,
             journal: Journal::default(),
+            dates: Dates::default(),
             limits: Arc::new(settings.limits),
+            hold: None.into(),
             connections: 0.into(),
             begun: watch::Sender::new(()),
             stop: watch::Sender::new(false),
@@ -181,3 +183,4 @@ impl Drop for Server {
         }
     }
 }
+use firedrill_line::Limits;
