@@ -1,0 +1,23 @@
+//! How an attempt that was lost below HTTP is reported, and what a client is answered for it.
+
+use firedrill_failover::Status;
+
+use crate::metrics::Lost;
+
+/// What the engine is told.
+pub(crate) fn status(lost: Lost) -> Status {
+    let status = match lost {
+        Lost::Connect | Lost::Reset => Status::new(503),
+        Lost::Timeout => Status::new(504),
+    };
+    status.expect("broken invariant: these are statuses")
+}
+
+/// The name of it, and a sentence.
+pub(crate) fn told(lost: Lost) -> (&'static str, &'static str) {
+    match lost {
+        Lost::Connect => ("connect", "the upstream provider could not be connected to"),
+        Lost::Timeout => ("timeout", "the upstream provider did not answer in time"),
+        Lost::Reset => ("reset", "the upstream provider broke the connection before it answered"),
+    }
+}
