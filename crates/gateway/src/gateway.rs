@@ -95,7 +95,7 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
         self
     }
 
-    /// Who steers which tokens are drawn.
+    /// Who steers which tokens are drawn, and when what is done.
     pub fn rehearsal(mut self, rehearsal: impl Rehearsal) -> Self {
         self.rehearsal = Some(Arc::new(rehearsal));
         self
@@ -129,6 +129,7 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
         let metrics = Arc::new(Metrics::default());
         let host = HeaderValue::from_str(settings.upstream.authority.as_str())
             .expect("broken invariant: an authority is made of what a header can hold");
+        let (rehearsed, ticks) = (rehearsal.is_some(), rehearsal.clone());
         let shared = Arc::new(Shared {
             credentials: ArcSwap::from_pointee(Credentials::new(settings.secrets, settings.vendor, &metrics)),
             shell: shell.clone(),
@@ -147,9 +148,9 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
             stop: watch::Sender::new(false),
         });
         let others = vec![
-            tokio::spawn(driver.run()).abort_handle(),
+            tokio::spawn(if rehearsed { driver.one_by_one() } else { driver }.run()).abort_handle(),
             tokio::spawn(probing::probe(Arc::clone(&shared), probes)).abort_handle(),
-            tokio::spawn(ticking::tick(shell, clock, began, beats)).abort_handle(),
+            tokio::spawn(ticking::tick(shell, clock, ticks, beats)).abort_handle(),
         ];
         let serving = tokio::spawn(proxy::accept(Arc::clone(&shared), listener));
         Ok(Gateway { shared, address, serving, others })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firedrill_failover::{Answer, Command};
+use firedrill_failover::Command;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -41,14 +41,17 @@ async fn send(shared: Arc<Shared>, probe: Probe) {
     let Some(check) = check else { return };
     let Some(request) = request(&shared, &credential, &check.model) else { return };
     shared.metrics.probed();
-    let answer = match upstream::send(&shared, Kind::Probe, request, check.timeout).await {
+    let rehearsal = shared.rehearsal.as_ref();
+    let lapse = rehearsal
+        .and_then(|rehearsal| rehearsal.loses(&credential.label, probe.number))
+        .unwrap_or_else(|| upstream::lapse(&shared, check.timeout));
+    let answer = match upstream::send(&shared, Kind::Probe, request, lapse).await {
         Ok(answer) => {
             let status = proxy::status_of_answer(&answer);
             upstream::drain(answer);
-            Answer::Status(status)
+            status
         }
-        Err(crate::metrics::Lost::Timeout) => Answer::Timeout,
-        Err(lost) => Answer::Status(proxy::status_of(lost)),
+        Err(lost) => proxy::status_of(lost),
     };
     shared.metrics.probe_came(answer);
     shared.shell.perform(Command::ProbeAnswered { token: probe.token, probe: probe.number, answer });

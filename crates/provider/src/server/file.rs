@@ -35,6 +35,8 @@ pub(crate) struct Specified {
     pub(crate) text: String,
     pub(crate) upstream: Upstream,
     pub(crate) tokens: Tokens,
+    /// What every request costs in LLM tokens, whatever it says.
+    pub(crate) cost: Option<u64>,
 }
 
 /// Which requests are for a provider.
@@ -231,7 +233,7 @@ impl Checker<'_> {
         let upstream =
             labelled(written.upstream, &mut tokens).map_err(|problems| self.errors.extend(problems)).ok()?;
         let text = written.answer.map_or_else(|| TEXT.to_owned(), |answer| answer.value);
-        Some(Specified { seed: self.seed, name, dialect, route, text, upstream, tokens })
+        Some(Specified { seed: self.seed, name, dialect, route, text, upstream, tokens, cost: None })
     }
 
     fn name(&mut self, name: &Spanned<String>) -> String {

@@ -7,8 +7,7 @@ use firedrill_failover::Instant;
 use serde::Serialize;
 use tokio::sync::{Notify, oneshot};
 
-use crate::script::Answer;
-use crate::server::pending::Pending;
+use crate::server::pending::{ByHand, Pending};
 
 /// Older entries than this many are forgotten. The counts are not.
 pub const MOST_ENTRIES: usize = 100_000;
@@ -142,7 +141,7 @@ impl Journal {
     }
 
     /// Writes down a request that is held. Gives its number, and where its answer comes from.
-    pub(crate) fn hold(&self, mut entry: Entry) -> (u64, oneshot::Receiver<Answer>) {
+    pub(crate) fn hold(&self, mut entry: Entry) -> (u64, oneshot::Receiver<ByHand>) {
         self.change(|pages| {
             pages.write(&mut entry);
             pages.entries.push_back(entry.clone());
@@ -186,13 +185,18 @@ impl Journal {
     }
 
     /// Answers the oldest of those that are held and wanted. Gives whether there was one.
-    pub(crate) fn answer(&self, answer: Answer, wanted: impl Fn(&Entry) -> bool) -> bool {
+    pub(crate) fn answer(&self, answer: ByHand, wanted: impl Fn(&Entry) -> bool) -> bool {
         self.change(|pages| pages.pending.answer(answer, wanted))
     }
 
     /// How many are held, or wait for a time that is not `now` yet.
     pub(crate) fn waiting(&self, now: Instant) -> usize {
         self.pages().pending.waiting(now)
+    }
+
+    /// How many are not over.
+    pub(crate) fn open(&self) -> usize {
+        self.pages().pending.open()
     }
 
     /// Waits until so many came in since it was cleared.

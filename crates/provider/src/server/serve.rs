@@ -117,15 +117,22 @@ async fn by_hand(
     question: &Question,
 ) -> Sending {
     let (number, answer) = shared.journal.hold(entry.clone());
-    let call =
+    let mut call =
         Call { shared: Arc::clone(&shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
     // Whoever could answer is there as long as the journal.
-    let Ok(answer) = answer.await else { return Sending::Never(call) };
-    let (at, provider) = (shared.clock.now(), &shared.providers[provider]);
-    let decision = provider.by_hand(at, Arc::clone(&entry.token), answer);
+    let Ok(by_hand) = answer.await else { return Sending::Never(call) };
+    let (at, which, provider) = (shared.clock.now(), provider, &shared.providers[provider]);
+    let is_by_hand = by_hand.is_some();
+    let mut decision = match by_hand {
+        Some(answer) => provider.by_hand(at, Arc::clone(&entry.token), answer),
+        None => provider.call(at, question),
+    };
     let told = tell(&shared, provider, question, &decision.plan, decision.serial);
+    let (generation, ticket) = decision.ticket();
+    call.ticket = Some((which, generation, ticket));
     entry.status = told.reply.status.code();
-    entry.refusal = decision.plan.refusal.map(|_| "hand");
+    entry.refusal =
+        decision.plan.refusal.map(|refusal| if is_by_hand { "hand" } else { refusal_word(refusal) });
     entry.fault = decision.plan.answer.fault.as_ref().map(fault_word);
     shared.journal.answered(number, &entry);
     told.send(decision.plan, at, call).await

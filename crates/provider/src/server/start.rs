@@ -75,7 +75,9 @@ impl Server {
         let providers = file.providers.into_iter().map(|specified| {
             let seed = settings.seed.unwrap_or(specified.seed);
             let fixed = (specified.name.into(), specified.dialect, specified.route, specified.text);
-            Provider::new(fixed, (specified.upstream, specified.tokens), seed)
+            let mut provider = Provider::new(fixed, (specified.upstream, specified.tokens), seed);
+            provider.cost = specified.cost;
+            provider
         });
         let connections = settings.limits.connections;
         let shared = Arc::new(Shared {
