@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use firedrill_failover::Status;
-
 use crate::scenario::{Expectation, Probes, TokenList};
 use crate::target::{Effect, PoolState};
 
@@ -30,10 +28,12 @@ pub(crate) fn judge(expect: &Expectation, effect: &Effect, state: Option<&PoolSt
         judge.map("successCounts", expect.success_counts.as_ref(), &state.success_counts);
         judge.map("unavailableSince", expect.unavailable_since.as_ref(), &state.unavailable_since);
     }
-    judge.status(expect.status, &effect.statuses);
+    judge.each("status", expect.status.as_ref(), &effect.statuses, "no answer");
     let drawn: Vec<String> = effect.draws.iter().map(|(label, _)| label.clone()).collect();
     judge.list("drawn", expect.drawn.as_deref(), &drawn);
-    judge.fallback(expect.fallback, effect);
+    let fallbacks: Vec<bool> = effect.draws.iter().map(|(_, fallback)| *fallback).collect();
+    judge.each("fallback", expect.fallback.as_ref(), &fallbacks, "nothing drawn");
+    judge.each("broken", expect.broken.as_ref(), &effect.broken, "no answer");
     match &expect.probes {
         Some(Probes::Count(count)) => judge.compare("probes", count, &(effect.probes.len() as u64)),
         Some(Probes::Tokens(tokens)) => judge.list("probes", Some(tokens), &effect.probes),
@@ -97,19 +97,18 @@ impl Judge {
         }
     }
 
-    fn status(&mut self, expected: Option<Status>, found: &[Status]) {
+    /// There is at least one, and every one is as expected.
+    fn each<T: PartialEq + Display>(
+        &mut self,
+        what: &'static str,
+        expected: Option<&T>,
+        found: &[T],
+        none: &str,
+    ) {
         let Some(expected) = expected else { return };
-        if found.is_empty() || found.iter().any(|status| *status != expected) {
-            let found: Vec<String> = found.iter().map(Status::to_string).collect();
-            self.differs("status", expected.to_string(), one_or_list(&found, "no answer"));
-        }
-    }
-
-    fn fallback(&mut self, expected: Option<bool>, effect: &Effect) {
-        let Some(expected) = expected else { return };
-        if effect.draws.is_empty() || effect.draws.iter().any(|(_, fallback)| *fallback != expected) {
-            let found: Vec<String> = effect.draws.iter().map(|(_, fallback)| fallback.to_string()).collect();
-            self.differs("fallback", expected.to_string(), one_or_list(&found, "nothing drawn"));
+        if found.is_empty() || found.iter().any(|found| found != expected) {
+            let found: Vec<String> = found.iter().map(T::to_string).collect();
+            self.differs(what, expected.to_string(), one_or_list(&found, none));
         }
     }
 }

@@ -25,6 +25,7 @@
 
 mod account;
 mod always;
+mod answer;
 mod check;
 mod conform;
 mod engine;

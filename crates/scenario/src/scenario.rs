@@ -30,6 +30,8 @@ pub struct Scenario {
     pub answers_probes: bool,
     /// The pool at the start.
     pub config: Config,
+    /// How long the upstream may take until the headers of an answer, and between two pieces of its body.
+    pub timeout: Duration,
     /// What the provider will do.
     pub upstream: Arc<Upstream>,
     /// What happens, in order.
@@ -116,6 +118,8 @@ pub enum Action {
         worker: u32,
         /// What it loads.
         config: Box<Config>,
+        /// The upstream's time for an answer in it, as [`Scenario::timeout`].
+        timeout: Duration,
     },
     /// A worker dies.
     Stop {
@@ -152,6 +156,8 @@ pub struct Expectation {
     pub drawn: Option<Vec<String>>,
     /// Whether each draw was a fallback.
     pub fallback: Option<bool>,
+    /// Whether the body of each answer broke off.
+    pub broken: Option<bool>,
     /// The probes sent.
     pub probes: Option<Probes>,
     /// What was appended to the log, in order.

@@ -6,6 +6,7 @@ use firedrill_failover::{Event, Instant, Pool, Status, TokenState, Version, Work
 use serde::Serialize;
 
 use crate::always::Invariant;
+use crate::answer::Answer;
 use crate::scenario::{Action, Expectation};
 use crate::schedules::Explored;
 
@@ -69,6 +70,8 @@ pub enum Refusal {
 pub struct Effect {
     /// The statuses that the clients got, in order.
     pub statuses: Vec<Status>,
+    /// Whether the body of each of their answers broke off.
+    pub broken: Vec<bool>,
     /// The tokens drawn, in order, each with whether it was a fallback.
     pub draws: Vec<(String, bool)>,
     /// The tokens probed, in order.
@@ -78,9 +81,16 @@ pub struct Effect {
 }
 
 impl Effect {
+    /// Adds what a client got.
+    pub(crate) fn answered(&mut self, answer: &Answer) {
+        self.statuses.push(answer.client());
+        self.broken.push(answer.broken);
+    }
+
     /// Adds what came of a later action.
     pub fn extend(&mut self, later: Self) {
         self.statuses.extend(later.statuses);
+        self.broken.extend(later.broken);
         self.draws.extend(later.draws);
         self.probes.extend(later.probes);
         self.events.extend(later.events);
