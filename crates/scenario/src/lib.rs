@@ -31,6 +31,7 @@ mod conform;
 mod engine;
 mod find;
 mod judge;
+mod recording;
 mod replay;
 mod run;
 mod scalar;

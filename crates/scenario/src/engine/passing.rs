@@ -14,7 +14,7 @@ const MOST_APPENDS: u64 = 100_000;
 impl EngineTarget {
     /// Lets the first tick of a new interval fall due an interval from now.
     pub(super) fn set_timers(&mut self) {
-        let interval = self.recorded.policy().failover().map(Failover::health_check_interval);
+        let interval = self.recording.pool.policy().failover().map(Failover::health_check_interval);
         if interval != self.interval {
             self.interval = interval;
             for member in &mut self.members {
