@@ -3,6 +3,9 @@
 mod at_once;
 mod passing;
 
+#[cfg(feature = "gateway")]
+pub(crate) use passing::MOST_APPENDS;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use firedrill_failover::{

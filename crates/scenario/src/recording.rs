@@ -21,8 +21,7 @@ pub(crate) struct Recording {
 impl Recording {
     /// The empty log of `scenario`.
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        let history =
-            History { moments: Vec::new(), wire: vec![wire::header(fingerprint(&scenario.name))] };
+        let history = History { moments: Vec::new(), wire: vec![wire::header(fingerprint(&scenario.name))] };
         Self { pool: Pool::new(&scenario.config), history, ids: BTreeMap::new() }
     }
 

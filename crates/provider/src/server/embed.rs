@@ -288,6 +288,14 @@ impl MockProvider {
         self.0.shared.journal.waiting(self.0.shared.clock.now())
     }
 
+    /// How many requests are not over, if every one of them is held or waits for the clock, and the port is open or closed as the
+    /// time says: nothing more happens by itself. `None` while something does.
+    pub fn at_rest(&self) -> Option<usize> {
+        let shared = &self.0.shared;
+        let (now, open) = (shared.clock.now(), self.open());
+        (shared.journal.waiting(now) == open && shared.is_settled()).then_some(open)
+    }
+
     /// Waits until it was asked so often. For a virtual clock: it is of no use to move it before.
     pub async fn asked(&self, times: u64) {
         self.0.shared.journal.asked(times).await;

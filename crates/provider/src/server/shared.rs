@@ -61,6 +61,11 @@ impl Shared {
         self.providers.iter().filter_map(|provider| provider.next_change(now)).min()
     }
 
+    /// Whether whoever listens has seen what time it is.
+    pub(crate) fn is_settled(&self) -> bool {
+        *self.listening.borrow() != self.is_refusing(self.clock.now())
+    }
+
     /// Waits until whoever listens has seen what time it is.
     pub(crate) async fn settled(&self) {
         let mut listening = self.listening.subscribe();
