@@ -10,6 +10,10 @@ run *ARGS:
 test:
     cargo test
 
+# Let the official Python clients read the mock
+clients *ARGS:
+    python3 tests/clients/run.py {{ARGS}}
+
 # What the pipeline does, from formatting to documentation
 ci:
     bash .ci/run

@@ -222,7 +222,7 @@ impl Gateway {
         shared.shell.perform(Command::Reconfigure(pool));
         let shared = Arc::clone(shared);
         tokio::spawn(async move {
-            if published(&shared).await {
+            if shared.shell.settled().await.is_ok() {
                 // Unless another took its place meanwhile.
                 shared.credentials.compare_and_swap(&fresh, Arc::new(fresh.alone()));
             }
@@ -255,7 +255,7 @@ impl Gateway {
             self.shared.flight.until(&such).await;
             let before = self.in_flight();
             // Without a driver nothing will ever change.
-            if !published(&self.shared).await || self.in_flight() == before {
+            if self.shared.shell.settled().await.is_err() || self.in_flight() == before {
                 return;
             }
         }
@@ -269,12 +269,6 @@ impl Gateway {
         let _ = (&mut self.serving).await;
         let _ = tokio::time::timeout(self.shared.limits.grace, self.shared.shell.settled()).await;
     }
-}
-
-/// Waits until all that was reported is settled, and can be seen. False if the driver is gone.
-async fn published(shared: &Shared) -> bool {
-    // What is settled is published when the driver comes to rest, which it does before it settles anything more.
-    shared.shell.settled().await.is_ok() && shared.shell.settled().await.is_ok()
 }
 
 impl Drop for Gateway {

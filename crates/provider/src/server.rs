@@ -7,6 +7,7 @@
 //! server sends it. Whatever a client does, its [`Ticket`](crate::Ticket) is given back, and no token is ever shown.
 
 mod asked;
+mod clash;
 mod connection;
 mod control;
 mod course;
@@ -17,6 +18,7 @@ mod hand;
 mod journal;
 mod listen;
 mod pending;
+mod player;
 mod provider;
 mod sending;
 mod serve;
@@ -32,5 +34,6 @@ pub use firedrill_clock::{Clock, Real, Virtual, Wait};
 pub use firedrill_line::Limits;
 pub use hand::{AnswerError, IntoAnswer};
 pub use journal::{Count, Ended, Entry, MOST_ENTRIES};
-pub use start::{Server, Settings};
+pub use player::Player;
+pub use start::{Served, Server, Settings};
 pub use written::mock_schema;

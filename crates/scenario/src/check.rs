@@ -7,6 +7,7 @@ use firedrill_provider::{Upstream, WORDS};
 use firedrill_yaml::{Entries, Place, Problem, Source, Spanned, Whole, closest, looks_secret, quoted};
 
 use crate::always::Invariant;
+use crate::calls::{Calls, CallsFile};
 use crate::scenario::{Action, Expectation, Probes, Scenario, Step, StepKind, TokenList};
 use crate::written::{
     ActionFile, CountOrTokens, ExpectFile, OneOrMore, RequestFile, ScenarioFile, StepFile, TicksWord, Tokens,
@@ -388,6 +389,12 @@ impl Checker {
                 CountOrTokens::Count(count) => Probes::Count(*count),
                 CountOrTokens::Tokens(names) => Probes::Tokens(self.tokens(names)),
             }),
+            calls: written.calls.as_ref().map(|calls| match calls {
+                CallsFile::Total(total) => Calls::Total(*total),
+                CallsFile::ByToken(written) => {
+                    Calls::ByToken(self.by_token(Some(written), |bounds| *bounds).unwrap_or_default())
+                }
+            }),
             events: written
                 .events
                 .as_ref()
@@ -548,21 +555,41 @@ const EVENTS: [(&str, bool); 10] = [
 
 impl Expectation {
     fn asks_nothing(&self) -> bool {
-        !self.asks_of_the_pool()
-            && self.status.is_none()
-            && self.drawn.is_none()
-            && self.fallback.is_none()
-            && self.broken.is_none()
-            && self.probes.is_none()
-            && self.events.is_none()
+        self.keys_of_the_pool().is_empty() && self.keys_of_the_step().is_empty()
+    }
+
+    /// The keys that only the pool can answer.
+    pub(crate) fn keys_of_the_pool(&self) -> Vec<&'static str> {
+        let keys = [
+            ("available", self.available.is_some()),
+            ("unavailable", self.unavailable.is_some()),
+            ("failureCounts", self.failure_counts.is_some()),
+            ("successCounts", self.success_counts.is_some()),
+            ("unavailableSince", self.unavailable_since.is_some()),
+        ];
+        those_asked(&keys)
+    }
+
+    /// The keys that what came of a step answers.
+    pub(crate) fn keys_of_the_step(&self) -> Vec<&'static str> {
+        let keys = [
+            ("status", self.status.is_some()),
+            ("drawn", self.drawn.is_some()),
+            ("fallback", self.fallback.is_some()),
+            ("broken", self.broken.is_some()),
+            ("probes", self.probes.is_some()),
+            ("calls", self.calls.is_some()),
+            ("events", self.events.is_some()),
+        ];
+        those_asked(&keys)
     }
 
     /// Whether anything is asked that only the pool can tell.
     pub(crate) fn asks_of_the_pool(&self) -> bool {
-        self.available.is_some()
-            || self.unavailable.is_some()
-            || self.failure_counts.is_some()
-            || self.success_counts.is_some()
-            || self.unavailable_since.is_some()
+        !self.keys_of_the_pool().is_empty()
     }
+}
+
+fn those_asked(keys: &[(&'static str, bool)]) -> Vec<&'static str> {
+    keys.iter().filter(|(_, asked)| *asked).map(|(key, _)| *key).collect()
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use firedrill_failover::Status;
+
 use crate::scenario::{Expectation, Probes, TokenList};
 use crate::target::{Effect, PoolState};
 
@@ -28,7 +30,7 @@ pub(crate) fn judge(expect: &Expectation, effect: &Effect, state: Option<&PoolSt
         judge.map("successCounts", expect.success_counts.as_ref(), &state.success_counts);
         judge.map("unavailableSince", expect.unavailable_since.as_ref(), &state.unavailable_since);
     }
-    judge.each("status", expect.status.as_ref(), &effect.statuses, "no answer");
+    judge.status(expect.status, effect);
     let drawn: Vec<String> = effect.draws.iter().map(|(label, _)| label.clone()).collect();
     judge.list("drawn", expect.drawn.as_deref(), &drawn);
     let fallbacks: Vec<bool> = effect.draws.iter().map(|(_, fallback)| *fallback).collect();
@@ -38,6 +40,9 @@ pub(crate) fn judge(expect: &Expectation, effect: &Effect, state: Option<&PoolSt
         Some(Probes::Count(count)) => judge.compare("probes", count, &(effect.probes.len() as u64)),
         Some(Probes::Tokens(tokens)) => judge.list("probes", Some(tokens), &effect.probes),
         None => {}
+    }
+    if let Some((expected, found)) = expect.calls.as_ref().and_then(|calls| calls.contradicted_by(effect)) {
+        judge.differs("calls", expected, found);
     }
     judge.list("events", expect.events.as_deref(), &effect.events);
     judge.0
@@ -109,6 +114,17 @@ impl Judge {
         if found.is_empty() || found.iter().any(|found| found != expected) {
             let found: Vec<String> = found.iter().map(T::to_string).collect();
             self.differs(what, expected.to_string(), one_or_list(&found, none));
+        }
+    }
+
+    fn status(&mut self, expected: Option<Status>, effect: &Effect) {
+        let Some(expected) = expected else { return };
+        let found = &effect.statuses;
+        let each = !found.is_empty() && found.iter().all(|status| *status == expected);
+        if !each || !effect.unanswered.is_empty() {
+            let found: Vec<String> =
+                found.iter().map(Status::to_string).chain(effect.unanswered.iter().cloned()).collect();
+            self.differs("status", expected.to_string(), one_or_list(&found, "no answer"));
         }
     }
 }

@@ -9,6 +9,7 @@ use firedrill_provider::Upstream;
 use firedrill_yaml::{Place, Problem, Source, Spanned};
 
 use crate::always::Invariant;
+use crate::calls::Calls;
 
 /// A rehearsal, ready to run.
 #[derive(Clone, Debug)]
@@ -162,6 +163,8 @@ pub struct Expectation {
     pub broken: Option<bool>,
     /// The probes sent.
     pub probes: Option<Probes>,
+    /// How often the provider was called.
+    pub calls: Option<Calls>,
     /// What was appended to the log, in order.
     pub events: Option<Vec<String>>,
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use firedrill_failover::{Event, Instant, Pool, Status, TokenState, Version, WorkerId};
+use firedrill_yaml::Problem;
 use serde::Serialize;
 
 use crate::always::Invariant;
@@ -54,6 +55,22 @@ pub trait Target {
     /// # Errors
     /// [`Refusal::CannotAsk`] if the target does not tell.
     fn history(&self) -> Result<&History, Refusal>;
+
+    /// The keys of an expectation that it cannot answer, each with why; `at_once` for one in the list of a `concurrently`.
+    fn silent_on(&self, at_once: bool) -> Vec<(&'static str, String)> {
+        let _ = at_once;
+        Vec::new()
+    }
+
+    /// Whether what comes after an action that was skipped can still be asked and judged.
+    fn goes_on_after_a_skip(&self) -> bool {
+        true
+    }
+
+    /// What had happened, for people, a line each.
+    fn timeline(&self) -> Vec<String> {
+        self.history().map(History::timeline).unwrap_or_default()
+    }
 }
 
 /// Why a target does not do or tell something.
@@ -63,6 +80,18 @@ pub enum Refusal {
     CannotAsk(String),
     /// It cannot be done now. The text says why.
     Impossible(String),
+    /// It is not as the scenario needs it, so that nothing can be said of it. The problem says what to do about it.
+    Unready(Problem),
+}
+
+impl Refusal {
+    /// Why.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::CannotAsk(reason) | Self::Impossible(reason) => reason,
+            Self::Unready(problem) => problem.message(),
+        }
+    }
 }
 
 /// What came of an action.
@@ -72,6 +101,8 @@ pub struct Effect {
     pub statuses: Vec<Status>,
     /// Whether the body of each of their answers broke off.
     pub broken: Vec<bool>,
+    /// What became of requests to which no whole answer came, in words.
+    pub unanswered: Vec<String>,
     /// The tokens drawn, in order, each with whether it was a fallback.
     pub draws: Vec<(String, bool)>,
     /// The tokens probed, in order.
@@ -91,6 +122,7 @@ impl Effect {
     pub fn extend(&mut self, later: Self) {
         self.statuses.extend(later.statuses);
         self.broken.extend(later.broken);
+        self.unanswered.extend(later.unanswered);
         self.draws.extend(later.draws);
         self.probes.extend(later.probes);
         self.events.extend(later.events);

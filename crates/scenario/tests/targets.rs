@@ -61,6 +61,7 @@ fn shown(scenario: &Scenario, run: &Run) -> Vec<String> {
     lines.push(match &run.verdict {
         Verdict::Passed => "passed".to_owned(),
         Verdict::Failed(failure) => failure.render(scenario, false),
+        other => format!("{other:?}"),
     });
     lines
 }

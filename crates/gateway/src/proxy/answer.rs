@@ -45,13 +45,16 @@ impl Refusal {
         message: "expected a path that a URL can hold",
     };
 
+    /// What a client is told of a request whose last attempt was lost.
     pub(crate) fn lost(kind: Lost) -> Self {
-        let (code, message) = lost::told(kind);
-        let status = match kind {
-            Lost::Connect | Lost::Reset => StatusCode::SERVICE_UNAVAILABLE,
-            Lost::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        let named = lost::status(kind);
+        let message = match kind {
+            Lost::Connect => "the upstream provider could not be connected to",
+            Lost::Timeout => "the upstream provider did not answer in time",
+            Lost::Reset => "the upstream provider broke the connection before it answered",
         };
-        Self { status, code, message }
+        let status = StatusCode::from_u16(named.code()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+        Self { status, code: named.name().unwrap_or("lost"), message }
     }
 
     /// As OpenAI tells errors, which most clients can read.

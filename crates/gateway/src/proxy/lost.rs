@@ -1,4 +1,4 @@
-//! How an attempt that was lost below HTTP is reported, and what a client is answered for it.
+//! How an attempt that was lost below HTTP is reported.
 
 use firedrill_failover::Status;
 
@@ -10,14 +10,5 @@ pub(crate) const fn status(lost: Lost) -> Status {
         Lost::Connect => Status::CONNECT,
         Lost::Timeout => Status::TIMEOUT,
         Lost::Reset => Status::RESET,
-    }
-}
-
-/// The name of it, and a sentence.
-pub(crate) fn told(lost: Lost) -> (&'static str, &'static str) {
-    match lost {
-        Lost::Connect => ("connect", "the upstream provider could not be connected to"),
-        Lost::Timeout => ("timeout", "the upstream provider did not answer in time"),
-        Lost::Reset => ("reset", "the upstream provider broke the connection before it answered"),
     }
 }

@@ -1,5 +1,6 @@
 //! One request to a provider: whose it is, what it asks, what the behaviour says, and what is sent.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use firedrill_failover::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::behaviour::{Plan, Refusal};
 use crate::dialect::Context;
 use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;
-use crate::server::course::Course;
+use crate::server::course::{Between, Course};
 use crate::server::journal::{Ended, Entry};
 use crate::server::provider::Provider;
 use crate::server::sending::{Call, Raw, Sending, Stream};
@@ -26,12 +27,16 @@ const LONGEST: usize = 256;
 const SHORTEST_KEY: usize = 16;
 
 /// Answers `request`, or does with it what its fate is.
-pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<IncomingBody>) -> Sending {
+pub(crate) async fn answer(
+    (shared, port): (Arc<Shared>, usize),
+    phase: Phase,
+    request: Request<IncomingBody>,
+) -> Sending {
     phase.set(Phase::BODY);
     let (head, body) = request.into_parts();
     let at = shared.clock.now();
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).or(head.uri.host()).unwrap_or("");
-    let found = find(&shared, without_port(host), head.uri.path());
+    let found = find(&shared, port, without_port(host), head.uri.path());
     let mut entry = Entry {
         number: 0,
         at: at.as_millis(),
@@ -68,10 +73,9 @@ pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<I
         return wrong(&shared, phase, entry, message);
     };
     let provider = &shared.providers[number];
-    let headers = headers(&head.headers);
     let query = head.uri.query().unwrap_or("");
-    let incoming = Incoming { method: head.method.as_str(), path, query, headers: &headers, body: &whole };
-    let question = match provider.dialect.read(&incoming) {
+    let (method, headers) = (head.method.as_str(), &head.headers);
+    let question = match provider.dialect.read(&Incoming { method, path, query, headers, body: &whole }) {
         Ok(question) => question,
         Err(reply) => {
             (entry.status, entry.path) = (reply.status.code(), masked());
@@ -141,7 +145,7 @@ async fn by_hand(
 /// What is told, and the waits between its events.
 struct Told {
     reply: Reply,
-    between: Vec<Duration>,
+    between: Between,
 }
 
 fn tell(shared: &Shared, provider: &Provider, question: &Question, plan: &Plan, serial: u64) -> Told {
@@ -149,7 +153,7 @@ fn tell(shared: &Shared, provider: &Provider, question: &Question, plan: &Plan, 
     let reply = provider.dialect.reply(question, plan, &context);
     let between = match &reply.body {
         Body::Events(events) => provider.between(plan, events.len()),
-        Body::Whole(_) => Vec::new(),
+        Body::Whole(_) => Between::Same(Duration::ZERO),
     };
     Told { reply, between }
 }
@@ -167,9 +171,9 @@ impl Told {
     }
 }
 
-/// The provider that a request is for, the one with the longest route, and what of the path is its own.
-fn find<'a>(shared: &Shared, host: &str, path: &'a str) -> Option<(usize, &'a str)> {
-    let routes = shared.providers.iter().enumerate();
+/// The provider that a request to a port is for, the one with the longest route, and what of the path is its own.
+fn find<'a>(shared: &Shared, port: usize, host: &str, path: &'a str) -> Option<(usize, &'a str)> {
+    let routes = shared.providers.iter().enumerate().filter(|(_, provider)| provider.port == port);
     let fits = routes.filter_map(|(number, provider)| Some((number, provider.route.rest(host, path)?)));
     fits.max_by_key(|(number, _)| {
         let route = &shared.providers[*number].route;
@@ -228,18 +232,12 @@ impl Unread {
     }
 }
 
-/// The headers that are text.
-fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-    headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect()
-}
-
 /// An answer of the server itself, for what no provider can be asked.
 fn wrong(shared: &Arc<Shared>, phase: Phase, entry: Entry, message: &str) -> Sending {
     let status =
         firedrill_failover::Status::new(entry.status).expect("broken invariant: a status of ours is one");
     let body = serde_json::json!({ "error": { "message": message } }).to_string();
-    let headers = vec![("content-type".into(), "application/json".to_owned())];
+    let headers = vec![("content-type".into(), "application/json".into())];
     let reply = Reply { status, headers, body: Body::Whole(body.into_bytes()) };
     let number = shared.journal.begin(entry);
     let call = Call { shared: Arc::clone(shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
@@ -262,14 +260,24 @@ fn send(
     let endless = fault == Some(Fault::Endless);
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::from_u16(status.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // Those, the date, and what frames the body.
+    response.headers_mut().reserve(headers.len() + 2);
     for (name, value) in headers {
         let name = match name {
-            std::borrow::Cow::Borrowed(name) => HeaderName::from_lowercase(name.as_bytes()).ok(),
-            std::borrow::Cow::Owned(name) => HeaderName::from_bytes(name.as_bytes()).ok(),
+            Cow::Borrowed(name) => HeaderName::from_static(name),
+            Cow::Owned(name) => match HeaderName::try_from(name) {
+                Ok(name) => name,
+                Err(_) => continue,
+            },
         };
-        if let (Some(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
-            response.headers_mut().append(name, value);
-        }
+        let value = match value {
+            Cow::Borrowed(value) => HeaderValue::from_static(value),
+            Cow::Owned(value) => match HeaderValue::try_from(value) {
+                Ok(value) => value,
+                Err(_) => continue,
+            },
+        };
+        response.headers_mut().append(name, value);
     }
     let informational = response.status().is_informational();
     if !informational {
@@ -313,7 +321,7 @@ fn secrets(headers: &HeaderMap) -> Vec<&str> {
 
 /// The start of `text`, without `secrets` and what else looks like a key, and with nothing in it that steers a terminal.
 fn shown(text: &str, secrets: &[&str]) -> String {
-    let mut text = std::borrow::Cow::Borrowed(text);
+    let mut text = Cow::Borrowed(text);
     for secret in secrets {
         // What is shorter is a word that a path may have by chance.
         if secret.len() >= 4 && text.contains(secret) {

@@ -228,9 +228,9 @@ impl AtOnce {
     }
 
     fn impossible(&mut self, refusal: &Refusal) -> String {
-        let (Refusal::Impossible(reason) | Refusal::CannotAsk(reason)) = refusal;
-        self.broken = Some(Rc::new(Broken::Impossible(reason.clone())));
-        reason.clone()
+        let reason = refusal.reason();
+        self.broken = Some(Rc::new(Broken::Impossible(reason.to_owned())));
+        reason.to_owned()
     }
 
     /// The append of a worker arrives at the log.
