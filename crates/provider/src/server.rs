@@ -20,6 +20,7 @@ mod listen;
 mod pending;
 mod player;
 mod provider;
+mod record;
 mod sending;
 mod serve;
 mod shared;

@@ -102,6 +102,17 @@ impl Judge {
         }
     }
 
+    fn status(&mut self, expected: Option<Status>, effect: &Effect) {
+        let Some(expected) = expected else { return };
+        let found = &effect.statuses;
+        let each = !found.is_empty() && found.iter().all(|status| *status == expected);
+        if !each || !effect.unanswered.is_empty() {
+            let found: Vec<String> =
+                found.iter().map(Status::to_string).chain(effect.unanswered.iter().cloned()).collect();
+            self.differs("status", expected.to_string(), one_or_list(&found, "no answer"));
+        }
+    }
+
     /// There is at least one, and every one is as expected.
     fn each<T: PartialEq + Display>(
         &mut self,
@@ -114,17 +125,6 @@ impl Judge {
         if found.is_empty() || found.iter().any(|found| found != expected) {
             let found: Vec<String> = found.iter().map(T::to_string).collect();
             self.differs(what, expected.to_string(), one_or_list(&found, none));
-        }
-    }
-
-    fn status(&mut self, expected: Option<Status>, effect: &Effect) {
-        let Some(expected) = expected else { return };
-        let found = &effect.statuses;
-        let each = !found.is_empty() && found.iter().all(|status| *status == expected);
-        if !each || !effect.unanswered.is_empty() {
-            let found: Vec<String> =
-                found.iter().map(Status::to_string).chain(effect.unanswered.iter().cloned()).collect();
-            self.differs("status", expected.to_string(), one_or_list(&found, "no answer"));
         }
     }
 }

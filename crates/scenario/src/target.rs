@@ -99,10 +99,10 @@ impl Refusal {
 pub struct Effect {
     /// The statuses that the clients got, in order.
     pub statuses: Vec<Status>,
-    /// Whether the body of each of their answers broke off.
-    pub broken: Vec<bool>,
     /// What became of requests to which no whole answer came, in words.
     pub unanswered: Vec<String>,
+    /// Whether the body of each of their answers broke off.
+    pub broken: Vec<bool>,
     /// The tokens drawn, in order, each with whether it was a fallback.
     pub draws: Vec<(String, bool)>,
     /// The tokens probed, in order.
@@ -121,8 +121,8 @@ impl Effect {
     /// Adds what came of a later action.
     pub fn extend(&mut self, later: Self) {
         self.statuses.extend(later.statuses);
-        self.broken.extend(later.broken);
         self.unanswered.extend(later.unanswered);
+        self.broken.extend(later.broken);
         self.draws.extend(later.draws);
         self.probes.extend(later.probes);
         self.events.extend(later.events);

@@ -196,8 +196,18 @@ fn what_cannot_be_served_is_told() {
         ("key.yaml".to_owned(), "unknown token `second`"),
         ("good.yaml good.yaml".to_owned(), "two providers are called `openai`"),
         ("none.yaml".to_owned(), "none.yaml"),
-        (format!("good.yaml --control-port 0 --port {port}"), "cannot listen on 127.0.0.1:"),
-        ("own.yaml --control-port 0".to_owned(), "cannot listen on 127.0.0.1:"),
+        (
+            format!("good.yaml --control-port 0 --port {port}"),
+            &*format!("cannot listen on 127.0.0.1:{port} for the providers: "),
+        ),
+        (
+            format!("good.yaml --port 0 --control-port {port}"),
+            &*format!("cannot listen on 127.0.0.1:{port} for the control API: "),
+        ),
+        (
+            "own.yaml --control-port 0".to_owned(),
+            &*format!("cannot listen on 127.0.0.1:{port} for `openai`: "),
+        ),
     ] {
         let ran = sandbox.run(&format!("mock {args}"));
         assert_eq!((ran.code, &*ran.out), (2, ""), "{ran}");

@@ -98,11 +98,14 @@ pub(super) fn hex(letters: &str, number: u64, digits: usize) -> String {
     id
 }
 
-/// Writes as many of its last digits as are asked for.
+/// Writes as many of its last digits as are asked for, with zeros before the first.
 fn push_hex(to: &mut String, number: u64, digits: usize) {
-    for place in (0..digits).rev() {
-        let digit = if place < 16 { number >> (4 * place) & 0xf } else { 0 };
-        to.push(char::from(b"0123456789abcdef"[usize::try_from(digit).unwrap_or(0)]));
+    let known = (u64::BITS - number.leading_zeros()).div_ceil(4) as usize;
+    let known = known.min(digits);
+    to.extend(std::iter::repeat_n("0000000000000000", (digits - known) / 16));
+    to.push_str(&"0000000000000000"[..(digits - known) % 16]);
+    for place in (0..known).rev() {
+        to.push(char::from_digit((number >> (4 * place) & 0xf) as u32, 16).unwrap_or('0'));
     }
 }
 

@@ -118,14 +118,25 @@ pub(super) fn write_text(text: &str, to: &mut Vec<u8>) {
     }
 }
 
-/// Whether nothing in it must be escaped. Looks at every byte, and stops at none, so that it can look at many at once.
+/// Whether nothing in it must be escaped.
 fn is_plain(text: &str) -> bool {
     let escaped = |byte: u8| u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    if text.len() < SHORT {
+        return text.bytes().all(|byte| escaped(byte) == 0);
+    }
+    // Looks at every byte, and stops at none, so that it can look at many at once.
     text.bytes().fold(0, |any, byte| any | escaped(byte)) == 0
 }
 
+/// To look at many bytes at once does not pay for a text of less.
+const SHORT: usize = 32;
+
 #[expect(clippy::cast_possible_truncation, reason = "a digit has room in a byte")]
 fn write_number(mut number: u64, to: &mut Vec<u8>) {
+    // Most of them are zero.
+    if number < 10 {
+        return to.push(b'0' + number as u8);
+    }
     // As many as the longest number has.
     let mut digits = [b'0'; 20];
     let mut first = digits.len() - 1;

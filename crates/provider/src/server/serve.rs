@@ -15,8 +15,9 @@ use crate::dialect::Context;
 use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;
 use crate::server::course::{Between, Course};
-use crate::server::journal::{Ended, Entry};
+use crate::server::journal::Ended;
 use crate::server::provider::Provider;
+use crate::server::record::Draft;
 use crate::server::sending::{Call, Raw, Sending, Stream};
 use crate::server::shared::Shared;
 
@@ -37,30 +38,27 @@ pub(crate) async fn answer(
     let at = shared.clock.now();
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).or(head.uri.host()).unwrap_or("");
     let found = find(&shared, port, without_port(host), head.uri.path());
-    let mut entry = Entry {
-        number: 0,
+    let whole = read(body, shared.limits.body_bytes).await;
+    phase.set(Phase::ANSWERING);
+    let mut draft = Draft {
         at: at.as_millis(),
-        provider: found.map_or_else(|| "".into(), |(number, _)| Arc::clone(&shared.providers[number].name)),
-        token: "".into(),
-        method: head.method.as_str().to_owned(),
-        path: String::new(),
-        model: String::new(),
+        provider: Arc::clone(found.map_or(&shared.nobody, |(number, _)| &shared.providers[number].name)),
+        token: Arc::clone(&shared.nobody),
+        method: head.method.as_str(),
+        path: "".into(),
+        model: "".into(),
         stream: false,
         status: 404,
         refusal: Some("request"),
         fault: None,
-        ended: None,
-        bytes: 0,
     };
-    let whole = read(body, shared.limits.body_bytes).await;
-    phase.set(Phase::ANSWERING);
     // What is wrong in itself has no token that could be told from other words.
     let masked = || shown(head.uri.path(), &secrets(&head.headers));
     let whole = match whole {
         Ok(whole) => whole,
         Err(unread) => {
-            (entry.status, entry.path) = (unread.status(), masked());
-            let mut sending = wrong(&shared, phase, entry, &unread.message(shared.limits.body_bytes));
+            (draft.status, draft.path) = (unread.status(), masked());
+            let mut sending = wrong(&shared, phase, draft, &unread.message(shared.limits.body_bytes));
             if let Sending::Http(response) = &mut sending {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -68,9 +66,9 @@ pub(crate) async fn answer(
         }
     };
     let Some((number, path)) = found else {
-        entry.path = masked();
+        draft.path = masked();
         let message = "no provider is served at this host and path";
-        return wrong(&shared, phase, entry, message);
+        return wrong(&shared, phase, draft, message);
     };
     let provider = &shared.providers[number];
     let query = head.uri.query().unwrap_or("");
@@ -78,35 +76,35 @@ pub(crate) async fn answer(
     let question = match provider.dialect.read(&Incoming { method, path, query, headers, body: &whole }) {
         Ok(question) => question,
         Err(reply) => {
-            (entry.status, entry.path) = (reply.status.code(), masked());
-            let number = shared.journal.begin(entry);
+            (draft.status, draft.path) = (reply.status.code(), masked());
+            let number = shared.journal.begin(draft);
             let call = Call { shared, number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
             return send(reply, None, Course::plain, call);
         }
     };
-    entry.path = shown(head.uri.path(), &[&question.token]);
-    entry.model = shown(&question.model, &[&question.token]);
-    entry.stream = question.stream;
+    draft.path = shown(head.uri.path(), &[&question.token]);
+    draft.model = shown(&question.model, &[&question.token]);
+    draft.stream = question.stream;
     if let Some(hold) = shared.hold()
         && let Some(label) = provider.label(&question.token)
     {
-        (entry.token, entry.status, entry.refusal) = (label, 0, None);
-        if hold(&entry) {
-            return by_hand(shared, phase, number, entry, &question).await;
+        (draft.token, draft.status, draft.refusal) = (label, 0, None);
+        if hold(&draft.entry(0)) {
+            return Box::pin(by_hand(Arc::clone(&shared), phase, number, draft, &question)).await;
         }
     }
     let mut decision = provider.call(at, &question);
     let told = tell(&shared, provider, &question, &decision.plan, decision.serial);
     let (generation, ticket) = decision.ticket();
     let plan = decision.plan;
-    entry.token = decision.label;
-    entry.status = told.reply.status.code();
-    entry.refusal = match plan.refusal {
-        None if entry.token.is_empty() => Some("token"),
+    draft.token = decision.label;
+    draft.status = told.reply.status.code();
+    draft.refusal = match plan.refusal {
+        None if draft.token.is_empty() => Some("token"),
         refusal => refusal.map(refusal_word),
     };
-    entry.fault = plan.answer.fault.as_ref().map(fault_word);
-    let entry_number = shared.journal.begin(entry);
+    draft.fault = plan.answer.fault.as_ref().map(fault_word);
+    let entry_number = shared.journal.begin(draft);
     let ticket = Some((number, generation, ticket));
     let call = Call { shared, number: entry_number, ticket, bytes: 0, ended: Ended::Gone, phase };
     told.send(plan, at, call).await
@@ -117,10 +115,10 @@ async fn by_hand(
     shared: Arc<Shared>,
     phase: Phase,
     provider: usize,
-    mut entry: Entry,
+    mut draft: Draft<'_>,
     question: &Question,
 ) -> Sending {
-    let (number, answer) = shared.journal.hold(entry.clone());
+    let (number, answer) = shared.journal.hold(&draft);
     let mut call =
         Call { shared: Arc::clone(&shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
     // Whoever could answer is there as long as the journal.
@@ -128,17 +126,17 @@ async fn by_hand(
     let (at, which, provider) = (shared.clock.now(), provider, &shared.providers[provider]);
     let is_by_hand = by_hand.is_some();
     let mut decision = match by_hand {
-        Some(answer) => provider.by_hand(at, Arc::clone(&entry.token), answer),
+        Some(answer) => provider.by_hand(at, Arc::clone(&draft.token), answer),
         None => provider.call(at, question),
     };
     let told = tell(&shared, provider, question, &decision.plan, decision.serial);
     let (generation, ticket) = decision.ticket();
     call.ticket = Some((which, generation, ticket));
-    entry.status = told.reply.status.code();
-    entry.refusal =
+    draft.status = told.reply.status.code();
+    draft.refusal =
         decision.plan.refusal.map(|refusal| if is_by_hand { "hand" } else { refusal_word(refusal) });
-    entry.fault = decision.plan.answer.fault.as_ref().map(fault_word);
-    shared.journal.answered(number, &entry);
+    draft.fault = decision.plan.answer.fault.as_ref().map(fault_word);
+    shared.journal.answered(number, &draft);
     told.send(decision.plan, at, call).await
 }
 
@@ -233,13 +231,13 @@ impl Unread {
 }
 
 /// An answer of the server itself, for what no provider can be asked.
-fn wrong(shared: &Arc<Shared>, phase: Phase, entry: Entry, message: &str) -> Sending {
+fn wrong(shared: &Arc<Shared>, phase: Phase, draft: Draft<'_>, message: &str) -> Sending {
     let status =
-        firedrill_failover::Status::new(entry.status).expect("broken invariant: a status of ours is one");
+        firedrill_failover::Status::new(draft.status).expect("broken invariant: a status of ours is one");
     let body = serde_json::json!({ "error": { "message": message } }).to_string();
     let headers = vec![("content-type".into(), "application/json".into())];
     let reply = Reply { status, headers, body: Body::Whole(body.into_bytes()) };
-    let number = shared.journal.begin(entry);
+    let number = shared.journal.begin(draft);
     let call = Call { shared: Arc::clone(shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
     send(reply, None, Course::plain, call)
 }
@@ -320,7 +318,7 @@ fn secrets(headers: &HeaderMap) -> Vec<&str> {
 }
 
 /// The start of `text`, without `secrets` and what else looks like a key, and with nothing in it that steers a terminal.
-fn shown(text: &str, secrets: &[&str]) -> String {
+fn shown<'a>(text: &'a str, secrets: &[&str]) -> Cow<'a, str> {
     let mut text = Cow::Borrowed(text);
     for secret in secrets {
         // What is shorter is a word that a path may have by chance.
@@ -329,11 +327,11 @@ fn shown(text: &str, secrets: &[&str]) -> String {
         }
     }
     if is_plain(&text) {
-        return text.into_owned();
+        return text;
     }
     let mut shown = presentable(&text);
     shown.truncate(shown.floor_char_boundary(LONGEST));
-    shown
+    shown.into()
 }
 
 /// Whether a text is short, has nothing that needs to be written out, and no word as long as a key: most are.
