@@ -6,16 +6,25 @@
 
 #![forbid(unsafe_code)]
 
+mod flight;
+mod following;
 mod gateway;
+mod mask;
 mod metrics;
+mod probing;
+mod proxy;
 mod rehearsal;
 mod secret;
 mod settings;
+mod shared;
+mod ticking;
+mod upstream;
 mod vendor;
 
-pub use gateway::{Builder, Gateway, InFlight, StartError};
+pub use flight::InFlight;
+pub use gateway::{Builder, Gateway, StartError};
 pub use metrics::{Lost, Metrics, TokenCounts};
-pub use rehearsal::Rehearsal;
+pub use rehearsal::{Lapse, Rehearsal};
 pub use secret::{NotASecret, Secret, Secrets};
 pub use settings::{NotARoute, Roots, Route, Settings};
 pub use vendor::{UnknownVendor, Vendor};

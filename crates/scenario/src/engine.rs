@@ -1,24 +1,25 @@
 //! The engine target: the engine alone, no sockets, virtual time. What a gateway's shell would do, in memory.
 
 mod at_once;
+mod passing;
+
+#[cfg(feature = "gateway")]
+pub(crate) use passing::MOST_APPENDS;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use firedrill_failover::{
-    Command, Config, Duration, Entry, Event, Failover, Instant, Log, MemoryLog, Pool, Random, Status,
-    TokenId, Worker, WorkerId, wire,
+    Command, Config, Duration, Entry, Instant, Log, MemoryLog, Random, Status, TokenId, Worker, WorkerId,
 };
 
 use crate::account::Account;
 use crate::always::Invariant;
+use crate::recording::Recording;
 use crate::scenario::{Action, Expectation, Scenario};
 use crate::schedules::{Explored, explore};
-use crate::target::{Effect, History, Moment, PoolState, Refusal, Target, event_word};
+use crate::target::{Effect, History, PoolState, Refusal, Target};
 use crate::trip::{Attempted, Provider, Trip};
-use firedrill_block::fingerprint;
-
-/// A log longer than this is a mistake in a scenario: it is held in memory, and a person is to read it.
-const MOST_APPENDS: u64 = 100_000;
+use firedrill_provider::Ticket;
 
 /// The engine under a scenario.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct EngineTarget {
     ids_given: u64,
     /// What a worker that starts loads: the configuration that was loaded last.
     config: Config,
+    /// And the upstream's time for an answer in it.
+    timeout: Duration,
     /// The time since the start, which no `clockBack` touches.
     time: Instant,
     /// What the wall clock says, which a worker reads when it is made.
@@ -40,11 +43,11 @@ pub struct EngineTarget {
     provider: Provider,
     /// Probes that wait for a `probe` step, oldest first.
     waiting: VecDeque<Waiting>,
-    /// The id that each label has, or had last.
-    ids: BTreeMap<String, TokenId>,
-    /// The fold of everything that is in the history.
-    recorded: Pool,
-    history: History,
+    /// Probes that will be answered, by when that is and by what was sent first.
+    arriving: BTreeMap<(Instant, u64), Arriving>,
+    /// How many calls were sent.
+    sent: u64,
+    recording: Recording,
     /// The checkers' account of the first `accounted` appends of the history.
     account: Account,
     accounted: usize,
@@ -62,6 +65,8 @@ struct Member {
     random: Random,
     alive: bool,
     next_tick: Instant,
+    /// The upstream's time for an answer, and for each piece of it.
+    timeout: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -70,6 +75,14 @@ struct Waiting {
     token: TokenId,
     label: String,
     probe: u64,
+}
+
+/// What a probe will be answered.
+#[derive(Debug)]
+struct Arriving {
+    waiting: Waiting,
+    answer: Status,
+    ticket: Ticket,
 }
 
 impl EngineTarget {
@@ -82,12 +95,14 @@ impl EngineTarget {
             random: Random::new(seed, u64::from(number)),
             alive: true,
             next_tick: Instant::ZERO,
+            timeout: scenario.timeout,
         };
         let mut target = Self {
             log: MemoryLog::new(),
             members: (1..=scenario.workers).map(member).collect(),
             ids_given: u64::from(scenario.workers),
             config: config.clone(),
+            timeout: scenario.timeout,
             time: Instant::ZERO,
             wall: Instant::ZERO,
             ticks_fall_due: scenario.ticks_fall_due,
@@ -95,9 +110,9 @@ impl EngineTarget {
             answers_probes: scenario.answers_probes,
             provider: Provider::new(&scenario.upstream, seed),
             waiting: VecDeque::new(),
-            ids: BTreeMap::new(),
-            recorded: Pool::new(config),
-            history: History { moments: Vec::new(), wire: vec![wire::header(fingerprint(&scenario.name))] },
+            arriving: BTreeMap::new(),
+            sent: 0,
+            recording: Recording::new(scenario),
             account: Account::default(),
             accounted: 0,
             effect: Effect::default(),
@@ -120,11 +135,6 @@ impl EngineTarget {
         }
     }
 
-    fn id(&self, label: &str) -> Result<TokenId, Refusal> {
-        let id = self.ids.get(label).copied();
-        id.ok_or_else(|| Refusal::Impossible(format!("the token {label} is not configured yet")))
-    }
-
     /// Performs a command to its end, and does what the log then says.
     fn perform(&mut self, member: usize, command: Command) {
         let Member { worker, made, .. } = &mut self.members[member];
@@ -136,21 +146,28 @@ impl EngineTarget {
     fn settle(&mut self, member: usize, entry: Option<Entry>) {
         self.record();
         let Some(entry) = entry else { return };
-        for event in &entry.events {
-            let Event::ProbeSent { token, probe } = *event else { continue };
-            let Some(label) = self.recorded.token(token).map(|token| token.label.to_owned()) else {
-                continue;
-            };
+        for (token, label, probe) in self.recording.probes(&entry) {
             self.effect.probes.push(label.clone());
             self.waiting.push_back(Waiting { member, token, label, probe });
         }
         if !self.answers_probes {
             while let Some(waiting) = self.waiting.pop_front() {
-                // An answer that does not come whole is none.
-                let status = self.provider.answer(&waiting.label, self.time).unwrap_or(Status::TIMEOUT);
-                self.answer_probe(&waiting, status);
+                let policy = self.members[waiting.member].worker.pool().policy();
+                let (answer, at, ticket) = self.provider.probe(&waiting.label, policy, self.time);
+                let arriving = Arriving { waiting, answer, ticket };
+                if at > self.time {
+                    let turn = self.turn();
+                    self.arriving.insert((at, turn), arriving);
+                } else {
+                    self.arrive(arriving);
+                }
             }
         }
+    }
+
+    fn arrive(&mut self, Arriving { waiting, answer, ticket }: Arriving) {
+        self.provider.ended(ticket);
+        self.answer_probe(&waiting, answer);
     }
 
     fn answer_probe(&mut self, &Waiting { member, token, probe, .. }: &Waiting, answer: Status) {
@@ -161,32 +178,10 @@ impl EngineTarget {
 
     /// Takes into the history what was appended since it was last asked.
     fn record(&mut self) {
-        let seen = self.history.wire.len() - 1;
-        for entry in &self.log.entries()[seen..] {
-            self.history.wire.push(wire::line(&self.recorded, entry));
-            let Entry { version, at, by, .. } = *entry;
-            for event in &entry.events {
-                let sentence = event.sentence(&self.recorded, at).to_string();
-                self.history.moments.push(Moment { version, at, by, sentence });
-                self.effect.events.push(event_word(&self.recorded, event));
-            }
-            self.recorded.apply(entry);
-            if entry.events.iter().any(|event| matches!(event, Event::Configured(_))) {
-                self.ids.extend(self.recorded.tokens().map(|(id, token)| (token.label.to_owned(), id)));
-            }
+        for entry in &self.log.entries()[self.recording.appends()..] {
+            self.effect.events.extend(self.recording.take(entry));
         }
         self.set_timers();
-    }
-
-    /// Lets the first tick of a new interval fall due an interval from now.
-    fn set_timers(&mut self) {
-        let interval = self.recorded.policy().failover().map(Failover::health_check_interval);
-        if interval != self.interval {
-            self.interval = interval;
-            for member in &mut self.members {
-                member.next_tick = self.time + interval.unwrap_or_default();
-            }
-        }
     }
 
     /// Every worker hears what is new.
@@ -197,67 +192,41 @@ impl EngineTarget {
         }
     }
 
-    /// Sends the next attempt of a request. Gives what its answer is to be reported as, or nothing if there is no
-    /// token left to try.
-    fn attempt(&mut self, trip: &mut Trip) -> Result<Option<(Status, Command)>, Refusal> {
+    /// Sends the next attempt of a request; `None` if there is no token left to try.
+    fn attempt(&mut self, trip: &mut Trip) -> Result<Option<Attempted>, Refusal> {
         let Member { worker, random, .. } = &mut self.members[trip.member];
         let attempted = trip.attempt(worker.pool(), random, &mut self.provider, self.time)?;
-        Ok(attempted.map(|Attempted { label, fallback, status, command }| {
-            self.effect.draws.push((label, fallback));
-            (status, command)
-        }))
+        if let Some(Attempted { label, fallback, .. }) = &attempted {
+            self.effect.draws.push((label.clone(), *fallback));
+        }
+        Ok(attempted)
     }
 
-    /// Retries a request that was answered `status` for as long as the policy allows, and gives the last answer.
-    fn retries(&mut self, trip: &mut Trip, mut status: Status) -> Result<Status, Refusal> {
-        while trip.goes_on(self.members[trip.member].worker.pool().policy(), status, self.time) {
-            let Some((again, command)) = self.attempt(trip)? else { break };
-            self.perform(trip.member, command);
-            status = again;
+    /// Waits until it is known what an attempt is answered, and reports that. If it was the last attempt, the client has the
+    /// rest of the answer as well.
+    fn await_answer(&mut self, trip: &Trip, attempted: Attempted) -> Result<(), Refusal> {
+        let Attempted { answer, ticket, command, .. } = attempted;
+        let turn = self.turn();
+        self.wait(answer.known, turn, |target| target.perform(trip.member, command))?;
+        if !self.goes_on(trip) {
+            self.wait(answer.over, turn, |_| ())?;
         }
-        trip.end().map(|()| status)
-    }
-
-    fn advance(&mut self, span: Duration) -> Result<(), Refusal> {
-        let end = self.time + span;
-        while let Some((member, at, interval)) = self.next_tick(end) {
-            self.pass(at);
-            self.members[member].next_tick = at + interval;
-            self.perform(member, Command::Tick);
-            self.catch_up();
-            if self.log.version().appends() > MOST_APPENDS {
-                let message =
-                    format!("the log has more than {MOST_APPENDS} appends: advance less, or tick less often");
-                return Err(Refusal::Impossible(message));
-            }
-        }
-        self.pass(end);
+        self.provider.ended(ticket);
         Ok(())
     }
 
-    /// The next tick that falls due up to `end` and may change something, and how long after it the next one is. Ticks
-    /// that change nothing pass unasked.
-    fn next_tick(&mut self, end: Instant) -> Option<(usize, Instant, Duration)> {
-        let interval = self.interval.filter(|_| self.ticks_fall_due)?;
-        for Member { worker, made, next_tick, .. } in
-            self.members.iter_mut().filter(|member| member.next_tick <= end)
-        {
-            let past_the_end = end.since(*next_tick).as_millis().saturating_add(1);
-            let idle = worker.pool().next_deadline(worker.id()).map_or(past_the_end, |deadline| {
-                deadline.since(worker.time(next_tick.since(*made))).as_millis().min(past_the_end)
-            });
-            let ticks = idle.div_ceil(interval.as_millis());
-            *next_tick += Duration::from_millis(ticks.saturating_mul(interval.as_millis()));
-        }
-        let alive = self.members.iter().enumerate().filter(|(_, member)| member.alive);
-        let (index, member) = alive.min_by_key(|(_, member)| member.next_tick)?;
-        (member.next_tick <= end).then_some((index, member.next_tick, interval))
+    fn goes_on(&self, trip: &Trip) -> bool {
+        trip.goes_on(self.members[trip.member].worker.pool().policy(), self.time)
     }
 
-    /// Time passes up to `at`.
-    fn pass(&mut self, at: Instant) {
-        self.wall += at.since(self.time);
-        self.time = at;
+    /// Retries a request for as long as the policy allows, and tells what its client gets.
+    fn retries(&mut self, trip: &mut Trip) -> Result<(), Refusal> {
+        while self.goes_on(trip) {
+            let Some(attempted) = self.attempt(trip)? else { break };
+            self.await_answer(trip, attempted)?;
+        }
+        trip.last.iter().for_each(|answer| self.effect.answered(answer));
+        trip.end()
     }
 
     /// The oldest probe that waits for an answer for `label`, which waits no longer.
@@ -271,14 +240,13 @@ impl EngineTarget {
         match action {
             Action::Request { worker, draws } => {
                 let mut trip = self.trip(*worker, draws)?;
-                if let Some((status, command)) = self.attempt(&mut trip)? {
-                    self.perform(trip.member, command);
-                    let status = self.retries(&mut trip, status)?;
-                    self.effect.statuses.push(status);
+                if let Some(attempted) = self.attempt(&mut trip)? {
+                    self.await_answer(&trip, attempted)?;
+                    self.retries(&mut trip)?;
                 }
             }
             Action::Outcome { worker, token, status, attempt } => {
-                let (member, token) = (self.member(*worker)?, self.id(token)?);
+                let (member, token) = (self.member(*worker)?, self.recording.id(token)?);
                 self.perform(member, Command::Outcome { token, status: *status, attempt: *attempt });
             }
             Action::Probe { token, answer } => {
@@ -294,15 +262,17 @@ impl EngineTarget {
                 let back = self.wall.as_millis().saturating_sub(span.as_millis());
                 self.wall = Instant::from_millis(back);
             }
-            Action::Reconfigure { worker, config } => {
+            Action::Reconfigure { worker, config, timeout } => {
                 let member = self.member(*worker)?;
-                self.config = Config::clone(config);
+                (self.config, self.timeout) = (Config::clone(config), *timeout);
+                self.members[member].timeout = *timeout;
                 self.perform(member, Command::Reconfigure(self.config.clone()));
             }
             Action::Stop { worker } => {
                 let member = self.member(*worker)?;
                 self.members[member].alive = false;
                 self.waiting.retain(|waiting| waiting.member != member);
+                self.hang_up(member);
             }
             Action::Start { worker } => self.start(*worker)?,
         }
@@ -320,13 +290,19 @@ impl EngineTarget {
         let next_tick = self.time + self.interval.unwrap_or_default();
         let member = &mut self.members[index];
         (member.worker, member.made) = (Worker::new(id, self.wall, &config), self.time);
-        (member.alive, member.next_tick) = (true, next_tick);
+        (member.alive, member.next_tick, member.timeout) = (true, next_tick, self.timeout);
+        // It hears the log before it joins, and what fell due while nobody was there is done at once.
+        self.catch_up();
         self.perform(index, Command::Join(config));
+        if self.ticks_fall_due {
+            self.perform(index, Command::Tick);
+        }
         Ok(())
     }
 
     fn trip(&self, worker: u32, draws: &[String]) -> Result<Trip, Refusal> {
-        Ok(Trip::new(self.member(worker)?, draws))
+        let member = self.member(worker)?;
+        Ok(Trip::new(member, draws, self.time, self.members[member].timeout))
     }
 }
 
@@ -360,12 +336,12 @@ impl Target for EngineTarget {
 
     fn state(&mut self, worker: Option<u32>) -> Result<PoolState, Refusal> {
         Ok(match worker {
-            None => PoolState::of(&self.recorded),
+            None => PoolState::of(&self.recording.pool),
             Some(worker) => PoolState::of(self.members[self.member(worker)?].worker.pool()),
         })
     }
 
     fn history(&self) -> Result<&History, Refusal> {
-        Ok(&self.history)
+        Ok(&self.recording.history)
     }
 }

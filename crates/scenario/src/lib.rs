@@ -25,11 +25,16 @@
 
 mod account;
 mod always;
+mod answer;
+mod calls;
 mod check;
 mod conform;
 mod engine;
 mod find;
+#[cfg(feature = "gateway")]
+mod gateway;
 mod judge;
+mod recording;
 mod replay;
 mod run;
 mod scalar;
@@ -39,13 +44,18 @@ mod schema;
 mod starter;
 mod target;
 mod trip;
+#[cfg(feature = "url")]
+mod url;
 pub mod written;
 
 pub use always::Invariant;
+pub use calls::{Bounds, Calls, CallsFile};
 pub use conform::{Conformance, Difference, conform};
 pub use engine::EngineTarget;
 pub use find::find;
 pub use firedrill_block::{FailoverBlock, OnReloadWord, Pattern, ProviderBlock, RetryBlock};
+#[cfg(feature = "gateway")]
+pub use gateway::GatewayTarget;
 pub use judge::Mismatch;
 pub use replay::{Replay, Replayed, ReplayedEvent, Until};
 pub use run::{Failure, Run, Skipped, Verdict, run, run_on_engine};
@@ -55,3 +65,5 @@ pub use schedules::{BrokenSchedule, Explored};
 pub use schema::schema;
 pub use starter::starter;
 pub use target::{Effect, History, Moment, PoolState, Refusal, Target};
+#[cfg(feature = "url")]
+pub use url::{GatewayUrl, Header, Settings, Stranger, TimeScale, Watch};

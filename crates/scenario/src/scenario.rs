@@ -9,6 +9,7 @@ use firedrill_provider::Upstream;
 use firedrill_yaml::{Place, Problem, Source, Spanned};
 
 use crate::always::Invariant;
+use crate::calls::Calls;
 
 /// A rehearsal, ready to run.
 #[derive(Clone, Debug)]
@@ -28,8 +29,12 @@ pub struct Scenario {
     /// Whether probes wait for a `probe` step instead of being answered by the upstream at once: so it is if the
     /// scenario has one.
     pub answers_probes: bool,
+    /// Whose API the provider speaks: the `type` of its block.
+    pub kind: Option<String>,
     /// The pool at the start.
     pub config: Config,
+    /// How long the upstream may take until the headers of an answer, and between two pieces of its body.
+    pub timeout: Duration,
     /// What the provider will do.
     pub upstream: Arc<Upstream>,
     /// What happens, in order.
@@ -116,6 +121,8 @@ pub enum Action {
         worker: u32,
         /// What it loads.
         config: Box<Config>,
+        /// The upstream's time for an answer in it, as [`Scenario::timeout`].
+        timeout: Duration,
     },
     /// A worker dies.
     Stop {
@@ -152,8 +159,12 @@ pub struct Expectation {
     pub drawn: Option<Vec<String>>,
     /// Whether each draw was a fallback.
     pub fallback: Option<bool>,
+    /// Whether the body of each answer broke off.
+    pub broken: Option<bool>,
     /// The probes sent.
     pub probes: Option<Probes>,
+    /// How often the provider was called.
+    pub calls: Option<Calls>,
     /// What was appended to the log, in order.
     pub events: Option<Vec<String>>,
 }

@@ -25,7 +25,8 @@ pub(crate) struct Provider {
     pub(crate) route: Route,
     /// What a well answer says.
     pub(crate) text: String,
-    seed: u64,
+    /// What every request costs in LLM tokens, whatever it says.
+    pub(crate) cost: Option<u64>,
     live: Mutex<Live>,
 }
 
@@ -37,6 +38,7 @@ pub(crate) struct Live {
     pub(crate) tokens: Tokens,
     /// On the clock; the behaviour's time begins here.
     pub(crate) began: Instant,
+    seed: u64,
     /// Grows when the behaviour begins anew, so that no ticket is given back to another than it came from.
     generation: u64,
     /// Requests since it began.
@@ -63,8 +65,8 @@ impl Provider {
     ) -> Self {
         let upstream = Arc::new(upstream);
         let behaviour = Behaviour::new(Arc::clone(&upstream), seed);
-        let live = Live { upstream, behaviour, tokens, began: Instant::ZERO, generation: 0, serial: 0 };
-        Self { name, dialect, port, route, text, seed, live: Mutex::new(live) }
+        let live = Live { upstream, behaviour, tokens, began: Instant::ZERO, seed, generation: 0, serial: 0 };
+        Self { name, dialect, port, route, text, cost: None, live: Mutex::new(live) }
     }
 
     /// What to do with `question` at `now`.
@@ -83,8 +85,11 @@ impl Provider {
             };
             return Decision { label: "".into(), plan, serial, generation };
         };
-        let answer = question.most_llm_tokens.unwrap_or_else(|| llm_tokens(self.text.len() as u64));
-        let ask = Ask { token: &label, llm_tokens: question.llm_tokens.saturating_add(answer) };
+        let llm_tokens = self.cost.unwrap_or_else(|| {
+            let answer = question.most_llm_tokens.unwrap_or_else(|| llm_tokens(self.text.len() as u64));
+            question.llm_tokens.saturating_add(answer)
+        });
+        let ask = Ask { token: &label, llm_tokens };
         let now = live.time(now);
         let plan = live.behaviour.call(now, ask);
         Decision { label, plan, serial, generation }
@@ -101,7 +106,7 @@ impl Provider {
         let mut live = self.live();
         live.serial += 1;
         let (serial, generation, now) = (live.serial, live.generation, live.time(now));
-        let mut random = Random::new(self.seed, serial);
+        let mut random = Random::new(live.seed, serial);
         let plan = Plan {
             // As a script says it.
             refusal: (answer.status != WELL || answer.fault.is_some()).then_some(Refusal::Script),
@@ -144,11 +149,28 @@ impl Provider {
             live.upstream = labelled(upstream, &mut tokens)?.into();
             live.tokens = tokens;
         }
-        live.behaviour = Behaviour::new(Arc::clone(&live.upstream), self.seed);
+        live.behaviour = Behaviour::new(Arc::clone(&live.upstream), live.seed);
         live.began = now;
         live.generation += 1;
         live.serial = 0;
         Ok(())
+    }
+
+    /// Knows other tokens from now on, draws by another seed, and begins anew at `now` with another block.
+    ///
+    /// # Errors
+    /// What is wrong with the names in the block.
+    pub(crate) fn play(
+        &self,
+        now: Instant,
+        (upstream, tokens): (Upstream, Tokens),
+        seed: u64,
+    ) -> Result<(), Vec<Problem>> {
+        {
+            let mut live = self.live();
+            (live.tokens, live.seed) = (tokens, seed);
+        }
+        self.begin(now, Some(upstream))
     }
 
     /// Whether nobody listens at `now`.
