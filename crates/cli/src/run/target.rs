@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use clap::builder::NonEmptyStringValueParser;
+use firedrill_clock::Real;
 use firedrill_failover::Duration;
 use firedrill_provider::Dialect;
 use firedrill_scenario::{
@@ -176,7 +177,7 @@ impl TargetArgs {
             scale: self.time_scale.unwrap_or_default(),
         };
         let watching = Watching { interrupt: interrupt.clone(), progress: progress.clone() };
-        let stranger = Stranger::meet(settings, Box::new(watching));
+        let stranger = Stranger::meet(settings, Real::start(), watching);
         stranger.map(Box::new).map(Target::Stranger).map_err(|problem| {
             problem.hint("the port may be taken: choose another, and point the gateway at it")
         })

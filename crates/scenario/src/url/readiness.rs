@@ -26,13 +26,13 @@ impl Stranger {
     ) -> Result<Vec<String>, Refusal> {
         self.play(&Upstream::default(), tokens, 0)?;
         if self.unrest > Duration::ZERO {
-            self.wait("tokens cool down", self.unrest)?;
+            self.wait("tokens cool down", self.clock.now() + self.unrest)?;
             self.unrest = Duration::ZERO;
         }
         let mut missing = self.roll_call(tokens)?;
         if !missing.is_subset(&self.absent) {
             // They may be out since before we came.
-            self.wait("tokens cool down", self.recovery(scenario))?;
+            self.wait("tokens cool down", self.clock.now() + self.recovery(scenario))?;
             missing = self.roll_call(tokens)?;
         }
         self.absent.extend(missing.iter().cloned());

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use firedrill_block::fingerprint;
 use firedrill_clock::Clock as _;
-use firedrill_failover::{Failover, Instant};
+use firedrill_failover::{Duration, Failover, Instant};
+use firedrill_yaml::Problem;
 
 use super::ask::Seen;
 use super::chance;
@@ -23,6 +24,8 @@ pub(super) struct UrlTarget<'a> {
     use_less: Option<Option<String>>,
     /// When the scenario began, on the stranger's clock.
     began: Option<Instant>,
+    /// The moment of the scenario, in real time since it began.
+    moment: Instant,
     /// The last request to the provider that was looked at.
     number: u64,
     /// Whether the provider failed a request.
@@ -49,6 +52,7 @@ impl<'a> UrlTarget<'a> {
             tokens,
             use_less: None,
             began: None,
+            moment: Instant::ZERO,
             number: 0,
             troubled: false,
             notes,
@@ -74,6 +78,22 @@ impl<'a> UrlTarget<'a> {
             self.began = Some(self.stranger.clock.now());
         }
         Ok(())
+    }
+
+    /// Lets `span` pass. In a scenario nothing else takes time, but with a stranger everything does: so moments are kept, and what
+    /// the steps before took is part of the span. If they took more, nothing of what comes is as the scenario means it.
+    fn pass(&mut self, span: Duration) -> Result<(), Refusal> {
+        self.moment += self.stranger.settings.scale.of(span);
+        let (now, end) =
+            (self.stranger.clock.now(), self.began.unwrap_or_default() + self.moment.since(Instant::ZERO));
+        if now > end {
+            let message =
+                format!("the steps before took {} longer than the time that passes here", now.since(end));
+            let hint =
+                "a larger `--time-scale`, with cooldowns that are as much longer, leaves a slow gateway time";
+            return Err(Refusal::Unready(Problem::new(message).hint(hint)));
+        }
+        self.stranger.wait("time passes", end)
     }
 
     /// What the provider saw since it was last looked at, into `effect`. Gives it in words.
@@ -230,7 +250,7 @@ impl Target for UrlTarget<'_> {
         self.begin()?;
         let mut effect = Effect::default();
         let what = if let Action::Advance(span) = action {
-            self.stranger.wait("time passes", self.stranger.settings.scale.of(*span))?;
+            self.pass(*span)?;
             format!("time passed: {span}")
         } else {
             let seen = self.stranger.ask()?;
