@@ -10,7 +10,8 @@ pub struct Limits {
     pub connections: usize,
     /// Bytes of the head of a request; what is longer is answered 431.
     pub head_bytes: usize,
-    /// Bytes of the body of a request; what is longer is answered 413.
+    /// Bytes of the body of a request; what is longer is answered 413. After the last answer of a connection as many more are
+    /// read and dropped, for a second at most, so that the answer reaches a client that is still writing.
     pub body_bytes: usize,
     /// From the first byte of a request to the end of its head; then the connection is closed.
     pub head_time: Duration,

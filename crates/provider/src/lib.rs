@@ -24,7 +24,7 @@ mod upstream;
 
 pub use behaviour::{Ask, Behaviour, Plan, Refusal, Seen, Ticket};
 pub use dialect::{Context, Dialect, UnknownDialect};
-pub use exchange::{Body, Form, Incoming, Question, Reply};
+pub use exchange::{Body, Events, Form, Headers, Incoming, Question, Reply};
 pub use fault::{After, Drip, Fault};
 pub use firedrill_block::{Share, Span, StatusCode};
 pub use latency::Latency;
@@ -32,7 +32,7 @@ pub use quota::{Meter, Owner, Quota, Standing, Unit, Window};
 pub use script::{Answer, Playback, Script};
 #[cfg(feature = "server")]
 pub use server::{
-    Asked, Builder, Clock, Count, Ended, Entry, IntoUpstream, Limits, MOST_ENTRIES, MockFile, MockProvider,
-    Player, Real, Server, Settings, StartError, Virtual, Wait, mock_schema,
+    AnswerError, Asked, Builder, Clock, Count, Ended, Entry, IntoAnswer, IntoUpstream, Limits, MOST_ENTRIES,
+    MockFile, MockProvider, Player, Real, Served, Server, Settings, StartError, Virtual, Wait, mock_schema,
 };
 pub use upstream::{Domain, Errors, Outage, Pace, Upstream, WORDS};

@@ -6,15 +6,21 @@
 //! **Architecture invariant:** nothing here decides what is answered. The model does, on the time that a [`Clock`] gives; the
 //! server sends it. Whatever a client does, its [`Ticket`](crate::Ticket) is given back, and no token is ever shown.
 
+mod asked;
+mod clash;
 mod connection;
 mod control;
 mod course;
+mod date;
 mod embed;
 mod file;
+mod hand;
 mod journal;
 mod listen;
+mod pending;
 mod player;
 mod provider;
+mod record;
 mod sending;
 mod serve;
 mod shared;
@@ -22,11 +28,13 @@ mod start;
 mod tokens;
 mod written;
 
-pub use embed::{Asked, Builder, IntoUpstream, MockProvider, StartError};
+pub use asked::Asked;
+pub use embed::{Builder, IntoUpstream, MockProvider, StartError};
 pub use file::MockFile;
 pub use firedrill_clock::{Clock, Real, Virtual, Wait};
 pub use firedrill_line::Limits;
+pub use hand::{AnswerError, IntoAnswer};
 pub use journal::{Count, Ended, Entry, MOST_ENTRIES};
 pub use player::Player;
-pub use start::{Server, Settings};
+pub use start::{Served, Server, Settings};
 pub use written::mock_schema;

@@ -28,7 +28,7 @@ const MOST_ACTIONS: u64 = 100_000;
 /// How often the sentences of `always` may look at a token: after each step, for each worker, at each token.
 const MOST_LOOKS: u64 = 5_000_000;
 /// Ten years: more than any cooldown, and far from the end of time.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 /// More tokens than this are counted in a hint, not listed.
 const MOST_SHOWN: usize = 8;
 
@@ -188,6 +188,7 @@ impl Checker {
             workers: self.workers,
             ticks_fall_due: file.ticks != Some(TicksWord::Manual),
             answers_probes,
+            timeout: file.provider.timeout(),
             config: config?,
             upstream: upstream.into(),
             steps,
@@ -355,7 +356,8 @@ impl Checker {
             }
             ActionFile::Reconfigure(reconfigure) => {
                 let config = Box::new(self.config(&reconfigure.provider)?);
-                let action = Action::Reconfigure { worker: self.worker(reconfigure.worker), config };
+                let (worker, timeout) = (self.worker(reconfigure.worker), reconfigure.provider.timeout());
+                let action = Action::Reconfigure { worker, config, timeout };
                 (action, 1, self.expect(reconfigure.expect.as_ref()))
             }
             ActionFile::Stop(worker) => (Action::Stop { worker: self.worker(Some(*worker)) }, 1, None),
@@ -381,6 +383,7 @@ impl Checker {
             status: written.status.map(|status| status.0),
             drawn: written.drawn.as_ref().map(|OneOrMore(names)| self.tokens(names)),
             fallback: written.fallback,
+            broken: written.broken,
             probes: written.probes.as_ref().map(|probes| match probes {
                 CountOrTokens::Count(count) => Probes::Count(*count),
                 CountOrTokens::Tokens(names) => Probes::Tokens(self.tokens(names)),
@@ -572,6 +575,7 @@ impl Expectation {
             ("status", self.status.is_some()),
             ("drawn", self.drawn.is_some()),
             ("fallback", self.fallback.is_some()),
+            ("broken", self.broken.is_some()),
             ("probes", self.probes.is_some()),
             ("calls", self.calls.is_some()),
             ("events", self.events.is_some()),

@@ -33,7 +33,9 @@ pub(crate) fn judge(expect: &Expectation, effect: &Effect, state: Option<&PoolSt
     judge.status(expect.status, effect);
     let drawn: Vec<String> = effect.draws.iter().map(|(label, _)| label.clone()).collect();
     judge.list("drawn", expect.drawn.as_deref(), &drawn);
-    judge.fallback(expect.fallback, effect);
+    let fallbacks: Vec<bool> = effect.draws.iter().map(|(_, fallback)| *fallback).collect();
+    judge.each("fallback", expect.fallback.as_ref(), &fallbacks, "nothing drawn");
+    judge.each("broken", expect.broken.as_ref(), &effect.broken, "no answer");
     match &expect.probes {
         Some(Probes::Count(count)) => judge.compare("probes", count, &(effect.probes.len() as u64)),
         Some(Probes::Tokens(tokens)) => judge.list("probes", Some(tokens), &effect.probes),
@@ -111,11 +113,18 @@ impl Judge {
         }
     }
 
-    fn fallback(&mut self, expected: Option<bool>, effect: &Effect) {
+    /// There is at least one, and every one is as expected.
+    fn each<T: PartialEq + Display>(
+        &mut self,
+        what: &'static str,
+        expected: Option<&T>,
+        found: &[T],
+        none: &str,
+    ) {
         let Some(expected) = expected else { return };
-        if effect.draws.is_empty() || effect.draws.iter().any(|(_, fallback)| *fallback != expected) {
-            let found: Vec<String> = effect.draws.iter().map(|(_, fallback)| fallback.to_string()).collect();
-            self.differs("fallback", expected.to_string(), one_or_list(&found, "nothing drawn"));
+        if found.is_empty() || found.iter().any(|found| found != expected) {
+            let found: Vec<String> = found.iter().map(T::to_string).collect();
+            self.differs(what, expected.to_string(), one_or_list(&found, none));
         }
     }
 }

@@ -25,6 +25,7 @@
 
 mod account;
 mod always;
+mod answer;
 mod calls;
 mod check;
 mod conform;
@@ -53,7 +54,7 @@ pub use firedrill_block::{FailoverBlock, OnReloadWord, Pattern, ProviderBlock, R
 pub use judge::Mismatch;
 pub use replay::{Replay, Replayed, ReplayedEvent, Until};
 pub use run::{Failure, Run, Skipped, Verdict, run, run_on_engine};
-pub use scalar::ProbeStatus;
+pub use scalar::AnyStatus;
 pub use scenario::{Action, Expectation, Probes, Scenario, Step, StepKind, TokenList};
 pub use schedules::{BrokenSchedule, Explored};
 pub use schema::schema;

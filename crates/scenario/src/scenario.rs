@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firedrill_failover::{Answer, Attempt, Config, Duration, Instant, Status};
+use firedrill_failover::{Attempt, Config, Duration, Instant, Status};
 use firedrill_provider::Upstream;
 use firedrill_yaml::{Place, Problem, Source, Spanned};
 
@@ -31,6 +31,8 @@ pub struct Scenario {
     pub answers_probes: bool,
     /// The pool at the start.
     pub config: Config,
+    /// How long the upstream may take until the headers of an answer, and between two pieces of its body.
+    pub timeout: Duration,
     /// What the provider will do.
     pub upstream: Arc<Upstream>,
     /// What happens, in order.
@@ -100,7 +102,7 @@ pub enum Action {
         /// For which token.
         token: String,
         /// What was answered.
-        answer: Answer,
+        answer: Status,
     },
     /// Time passes.
     Advance(Duration),
@@ -117,6 +119,8 @@ pub enum Action {
         worker: u32,
         /// What it loads.
         config: Box<Config>,
+        /// The upstream's time for an answer in it, as [`Scenario::timeout`].
+        timeout: Duration,
     },
     /// A worker dies.
     Stop {
@@ -153,6 +157,8 @@ pub struct Expectation {
     pub drawn: Option<Vec<String>>,
     /// Whether each draw was a fallback.
     pub fallback: Option<bool>,
+    /// Whether the body of each answer broke off.
+    pub broken: Option<bool>,
     /// The probes sent.
     pub probes: Option<Probes>,
     /// How often the provider was called.

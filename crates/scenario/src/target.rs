@@ -7,6 +7,7 @@ use firedrill_yaml::Problem;
 use serde::Serialize;
 
 use crate::always::Invariant;
+use crate::answer::Answer;
 use crate::scenario::{Action, Expectation};
 use crate::schedules::Explored;
 
@@ -100,6 +101,8 @@ pub struct Effect {
     pub statuses: Vec<Status>,
     /// What became of requests to which no whole answer came, in words.
     pub unanswered: Vec<String>,
+    /// Whether the body of each of their answers broke off.
+    pub broken: Vec<bool>,
     /// The tokens drawn, in order, each with whether it was a fallback.
     pub draws: Vec<(String, bool)>,
     /// The tokens probed, in order.
@@ -109,10 +112,17 @@ pub struct Effect {
 }
 
 impl Effect {
+    /// Adds what a client got.
+    pub(crate) fn answered(&mut self, answer: &Answer) {
+        self.statuses.push(answer.client());
+        self.broken.push(answer.broken);
+    }
+
     /// Adds what came of a later action.
     pub fn extend(&mut self, later: Self) {
         self.statuses.extend(later.statuses);
         self.unanswered.extend(later.unanswered);
+        self.broken.extend(later.broken);
         self.draws.extend(later.draws);
         self.probes.extend(later.probes);
         self.events.extend(later.events);

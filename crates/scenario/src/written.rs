@@ -16,7 +16,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::calls::CallsFile;
-use crate::scalar::ProbeStatus;
+use crate::scalar::AnyStatus;
 use firedrill_block::ProviderBlock;
 
 /// A rehearsal: a pool of tokens, what its provider will do, and what should come of it.
@@ -138,8 +138,8 @@ pub struct OutcomeFile {
     pub worker: Option<Spanned<Whole>>,
     /// Which token was used.
     pub token: Spanned<String>,
-    /// What was answered.
-    pub status: StatusCode,
+    /// What was answered; `connect`, `timeout` or `reset` for a failure below HTTP.
+    pub status: AnyStatus,
     /// Whether it was the answer to a retry. Default: false.
     #[serde(default)]
     pub retry: bool,
@@ -155,8 +155,8 @@ pub struct OutcomeFile {
 pub struct ProbeFile {
     /// For which token.
     pub token: Spanned<String>,
-    /// What was answered; `timeout` for nothing in time.
-    pub status: ProbeStatus,
+    /// What was answered; `timeout` for nothing in time, `connect` and `reset` for a connection that failed.
+    pub status: AnyStatus,
     /// What should come of it.
     pub expect: Option<Spanned<ExpectFile>>,
 }
@@ -206,6 +206,8 @@ pub struct ExpectFile {
     pub drawn: Option<OneOrMore>,
     /// Whether what was drawn was a fallback.
     pub fallback: Option<bool>,
+    /// Whether the body of the answer that the client got broke off; of several requests, of each.
+    pub broken: Option<bool>,
     /// How many probes were sent, or for which tokens, in order.
     pub probes: Option<CountOrTokens>,
     /// How often the provider was called, probes included: in all, or by token as a number or `{ atLeast: 1, atMost: 3 }`.

@@ -67,6 +67,22 @@ impl RedisStore {
     /// # Panics
     /// If the runtime has no timer or no I/O.
     pub async fn open(url: &str, pool: Fingerprint, options: RedisOptions) -> Result<Self, StoreError> {
+        let store = Self::begin(url, pool, options)?;
+        match store.shared.links.first().await {
+            Ok(()) => Ok(store),
+            Err(away) => Err(store.shared.away(away)),
+        }
+    }
+
+    /// As [`RedisStore::open`], and does not wait for the server: it may be away, and come later. Until then every answer is
+    /// [`StoreError::Away`], and a [`crate::Shell`] decides alone.
+    ///
+    /// # Errors
+    /// If the URL or an option is of no use, or no tokio runtime is there.
+    ///
+    /// # Panics
+    /// If the runtime has no timer or no I/O.
+    pub fn begin(url: &str, pool: Fingerprint, options: RedisOptions) -> Result<Self, StoreError> {
         let server = Server::new(url, pool, options)?;
         let runtime = Handle::try_current().map_err(|_| StoreError::Settings {
             why: "expected to be opened in a tokio runtime".to_owned(),
@@ -74,11 +90,7 @@ impl RedisStore {
         let shared = Arc::new(Shared::new(server, pool));
         let following = Arc::clone(&shared);
         let follower = runtime.spawn(async move { follow::follow(&following).await });
-        let store = Self { shared, runtime, follower };
-        match store.shared.links.first().await {
-            Ok(()) => Ok(store),
-            Err(away) => Err(store.shared.away(away)),
-        }
+        Ok(Self { shared, runtime, follower })
     }
 
     /// Hears everything that is in the log by now: one round trip if nothing is newer.
@@ -172,7 +184,13 @@ impl Store for RedisStore {
 
     async fn snapshot(&self) -> Result<Option<Arc<Fold>>, StoreError> {
         self.shared.undenied()?;
-        Ok(self.shared.mirror.snapshot())
+        let heard = self.shared.mirror.snapshot();
+        if heard.is_none() {
+            // What was never asked is not empty.
+            self.catch_up().await?;
+            return Ok(self.shared.mirror.snapshot());
+        }
+        Ok(heard)
     }
 
     async fn found(&self, founding: &Founding) -> Result<Appended, StoreError> {

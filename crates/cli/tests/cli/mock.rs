@@ -1,14 +1,17 @@
 //! `firedrill mock`: what it serves and prints, and how it ends.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::sandbox::Sandbox;
 
 /// A mock that is being served. Killed when it is dropped.
 struct Served {
     child: Child,
+    /// What it printed for scripts.
+    line: String,
     mock: String,
     control: String,
 }
@@ -29,16 +32,26 @@ fn serve(sandbox: &Sandbox, args: &str) -> Served {
     let mut child = command.spawn().expect("it starts");
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("a line");
-    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-    let address = |key: &str| line[key].as_str().expect("an address").replace("http://", "");
-    Served { child, mock: address("mock"), control: address("control") }
+    let told: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    let address = |key: &str| told[key].as_str().unwrap_or("").replace("http://", "");
+    Served { child, mock: address("mock"), control: address("control"), line }
 }
 
 impl Served {
-    /// Sends an interrupt, and gives the exit code and what was printed for people.
-    fn interrupt(&mut self) -> (Option<i32>, String) {
+    /// Sends an interrupt.
+    fn signal(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+    }
+
+    /// Waits until it was asked something.
+    fn asked(&self) {
+        while !ask(&self.control, "GET", "/journal", "", "").contains("\"number\":1") {}
+    }
+
+    /// Sends an interrupt, and gives the exit code and what was printed for people.
+    fn interrupt(&mut self) -> (Option<i32>, String) {
+        self.signal();
         let code = self.child.wait().expect("it ends").code();
         let mut err = String::new();
         self.child.stderr.as_mut().expect("a pipe").read_to_string(&mut err).expect("text");
@@ -88,6 +101,12 @@ fn providers_are_served_until_an_interrupt() {
     assert!(moved.ends_with("{\"now\":10000}\n"), "{moved}");
     let counts = ask(&served.control, "GET", "/counts", "", "");
     assert!(counts.contains(r#"{"count":1,"provider":"openai","status":429,"token":"sk-a"}"#), "{counts}");
+    let (mock, control) = (&served.mock, &served.control);
+    let line = format!(
+        "{{\"mock\":\"http://{mock}\",\"control\":\"http://{control}\",\
+         \"providers\":{{\"openai\":\"http://{mock}/openai\",\"claude\":\"http://{mock}\"}}}}\n"
+    );
+    assert_eq!(served.line, line);
     let (code, err) = served.interrupt();
     assert_eq!(code, Some(130));
     let expect = format!(
@@ -96,6 +115,59 @@ fn providers_are_served_until_an_interrupt() {
         served.mock, served.control
     );
     assert_eq!(err, expect);
+}
+
+#[test]
+fn a_provider_with_a_port_of_its_own_says_where_it_is() {
+    let sandbox = Sandbox::new();
+    sandbox.write("own.yaml", "type: openai\nport: 0\npath: /own\nupstream: { default: 503 }\n");
+    let mut served = serve(&sandbox, "own.yaml");
+    let told: serde_json::Value = serde_json::from_str(&served.line).expect("JSON");
+    assert!(told["mock"].is_null(), "nobody shares it: {told}");
+    let url = told["providers"]["openai"].as_str().expect("an address").to_owned();
+    let address = url.strip_prefix("http://").and_then(|url| url.strip_suffix("/own")).expect("its path");
+    let answer = ask(address, "POST", "/own/v1/chat/completions", "sk-a", QUESTION);
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    let (_, err) = served.interrupt();
+    let expect = format!(
+        "serving 1 provider\n  openai  openai  /own/ at http://{address}\n\
+         control API at http://{}: /state /journal /counts /openapi.json\n",
+        served.control
+    );
+    assert_eq!(err, expect);
+}
+
+#[test]
+fn an_interrupt_lets_answers_end_first() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.yaml", "type: openai\nupstream: { latency: 500ms }\n");
+    let mut served = serve(&sandbox, "a.yaml");
+    let mock = served.mock.clone();
+    let asking = std::thread::spawn(move || ask(&mock, "POST", "/v1/chat/completions", "sk-a", QUESTION));
+    served.asked();
+    assert_eq!(served.interrupt().0, Some(130));
+    let answer = asking.join().expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with('}'), "{answer}");
+}
+
+#[test]
+fn a_second_interrupt_ends_it_at_once() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.yaml", "type: openai\nupstream: { default: { fault: stall } }\n");
+    let mut served = serve(&sandbox, "a.yaml");
+    let mut stalled = TcpStream::connect(&served.mock).expect("it listens");
+    let head = format!("host: a\r\nauthorization: Bearer sk-a\r\ncontent-length: {}", QUESTION.len());
+    write!(stalled, "POST /v1/chat/completions HTTP/1.1\r\n{head}\r\n\r\n{QUESTION}").expect("written");
+    served.asked();
+    served.signal();
+    while TcpStream::connect(&served.mock).is_ok() {}
+    assert!(served.child.try_wait().expect("a state").is_none(), "it waits for the answer");
+    served.signal();
+    // By itself it would wait for 5 s.
+    stalled.set_read_timeout(Some(Duration::from_secs(3))).expect("a timeout");
+    let ended = stalled.read(&mut [0]).map_err(|error| error.kind());
+    assert!(matches!(ended, Ok(0) | Err(ErrorKind::ConnectionReset)), "{ended:?}");
+    assert_eq!(served.child.wait().expect("it ends").code(), Some(130));
 }
 
 #[test]
@@ -118,12 +190,24 @@ fn what_cannot_be_served_is_told() {
     );
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("a port").port();
+    sandbox.write("own.yaml", format!("type: openai\nport: {port}\n"));
     for (args, message) in [
         ("bad.yaml".to_owned(), "bad.yaml:1:7"),
         ("key.yaml".to_owned(), "unknown token `second`"),
         ("good.yaml good.yaml".to_owned(), "two providers are called `openai`"),
         ("none.yaml".to_owned(), "none.yaml"),
-        (format!("good.yaml --control-port 0 --port {port}"), "cannot listen on 127.0.0.1:"),
+        (
+            format!("good.yaml --control-port 0 --port {port}"),
+            &*format!("cannot listen on 127.0.0.1:{port} for the providers: "),
+        ),
+        (
+            format!("good.yaml --port 0 --control-port {port}"),
+            &*format!("cannot listen on 127.0.0.1:{port} for the control API: "),
+        ),
+        (
+            "own.yaml --control-port 0".to_owned(),
+            &*format!("cannot listen on 127.0.0.1:{port} for `openai`: "),
+        ),
     ] {
         let ran = sandbox.run(&format!("mock {args}"));
         assert_eq!((ran.code, &*ran.out), (2, ""), "{ran}");

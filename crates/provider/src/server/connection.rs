@@ -12,15 +12,15 @@ use hyper::body::Incoming as IncomingBody;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::server::sending::{Raw, Sending};
-use firedrill_line::Limits;
-use firedrill_line::{Line, Phase};
+use firedrill_line::{Limits, Line, Phase};
 
-/// So long is read what a client still sends after its last answer: else the answer might not reach it.
+/// So long is read what a client still sends after its last answer, and no more than the body of a request may have: without
+/// it the answer might not reach the client, and without an end a fast one would send for ever.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves the requests that come on `stream`, each by `answer`, until either side has enough or `stop` says so.
@@ -54,6 +54,8 @@ pub(crate) async fn serve<F>(
     let mut http = http1::Builder::new();
     // Not `pipeline_flush`: with it hyper holds whatever a body has ready in memory, without a bound.
     http.max_header_size(limits.head_bytes).max_buf_size(limits.head_bytes.max(8 << 10)).half_close(false);
+    // The date is of the mock's clock, not of this machine's.
+    http.auto_date_header(false);
     let mut connection = http.serve_connection(TokioIo::new(line), service);
     let mut stopped = Box::pin(async move { stop.wait_for(|stop| *stop).await.is_ok() });
     let mut stopping = false;
@@ -78,12 +80,17 @@ pub(crate) async fn serve<F>(
         }
         Ok(None) => {
             if line.shutdown().await.is_ok() {
-                let mut dropped = [0; 4096];
-                let rest = async { while line.read(&mut dropped).await.is_ok_and(|read| read > 0) {} };
-                let _ = tokio::time::timeout(LINGER, rest).await;
+                let mut rest = line.take(limits.body_bytes as u64);
+                let _ = tokio::time::timeout(LINGER, drop_all(&mut rest)).await;
             }
         }
         // Whoever is too slow, or is gone, gets nothing more.
         Err(_) => {}
     }
+}
+
+/// Reads to the end.
+async fn drop_all(rest: &mut (impl AsyncRead + Unpin)) {
+    let mut dropped = [0; 4096];
+    while rest.read(&mut dropped).await.is_ok_and(|read| read > 0) {}
 }

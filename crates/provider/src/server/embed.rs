@@ -1,20 +1,22 @@
 //! A mock provider within a test: started, asked about, and gone when it is dropped.
 
 use std::io;
-use std::ops::Deref;
 use std::sync::Arc;
 
+use firedrill_clock::Clock;
 use firedrill_failover::Duration;
-use firedrill_yaml::{Problem, Source};
+use firedrill_line::Limits;
+use firedrill_yaml::{Problem, Source, quoted};
 
 use crate::dialect::Dialect;
+use crate::server::asked::{Asked, of};
 use crate::server::file::{MockFile, Route, Specified, TEXT};
-use crate::server::journal::{Ended, Entry, Wanted};
+use crate::server::hand::{AnswerError, IntoAnswer};
+use crate::server::journal::{Entry, Wanted};
+use crate::server::shared::Hold;
 use crate::server::start::{Server, Settings};
-use crate::server::tokens::{Tokens, label_of_a_stranger, labelled};
+use crate::server::tokens::{Tokens, labelled};
 use crate::upstream::Upstream;
-use firedrill_clock::Clock;
-use firedrill_line::Limits;
 
 /// A mock provider on a free port of this machine. It is gone when it is dropped.
 ///
@@ -38,6 +40,7 @@ pub struct Builder {
     tokens: Vec<(String, Option<String>)>,
     text: String,
     settings: Settings,
+    hold: Option<Hold>,
 }
 
 /// Why a mock provider could not be started.
@@ -132,6 +135,13 @@ impl Builder {
         self
     }
 
+    /// Which requests are held until [`MockProvider::answer`] answers them, as of its start. What it is told has the token's
+    /// label, the model, the path; its status is 0. A request whose token is not known is never held. Default: none is.
+    pub fn hold(mut self, hold: impl Fn(&Entry) -> bool + Send + Sync + 'static) -> Self {
+        self.hold = Some(Arc::new(hold));
+        self
+    }
+
     /// Starts it on the runtime that this is awaited in. When it comes back, the port is open.
     ///
     /// # Errors
@@ -148,10 +158,22 @@ impl Builder {
         }
         let upstream = labelled(self.upstream.map_err(wrong)?, &mut tokens).map_err(StartError::Upstream)?;
         let (name, route) = (self.dialect.word().to_owned(), Route::default());
-        let only =
-            Specified { seed: 0, name, dialect: self.dialect, route, text: self.text, upstream, tokens };
+        let only = Specified {
+            seed: 0,
+            name,
+            dialect: self.dialect,
+            port: None,
+            route,
+            text: self.text,
+            upstream,
+            tokens,
+        };
         let file = MockFile { providers: vec![only], warnings: Vec::new() };
-        Server::start(file, self.settings).map(MockProvider).map_err(StartError::Port)
+        let server = Server::start(file, self.settings).map_err(StartError::Port)?;
+        if let Some(hold) = self.hold {
+            server.shared.hold_those(hold);
+        }
+        Ok(MockProvider(server))
     }
 }
 
@@ -164,12 +186,16 @@ impl MockProvider {
             tokens: Vec::new(),
             text: TEXT.to_owned(),
             settings: Settings::local(),
+            hold: None,
         }
     }
 
     /// `http://127.0.0.1:PORT`.
+    ///
+    /// # Panics
+    /// Never: there is a provider.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.0.address())
+        self.0.served().next().expect("broken invariant: it has a provider").url
     }
 
     /// `http://127.0.0.1:PORT`, of the control API.
@@ -216,20 +242,51 @@ impl MockProvider {
         Asked(self.0.shared.journal.entries(&Wanted::default(), usize::MAX))
     }
 
+    /// From now on those requests are held that are so; see [`Builder::hold`]. Those that are held already stay so.
+    pub fn hold(&self, hold: impl Fn(&Entry) -> bool + Send + Sync + 'static) {
+        self.0.shared.hold_those(Arc::new(hold));
+    }
+
+    /// The requests that are held, the oldest first. Their status is 0 until they are answered.
+    pub fn held(&self) -> Asked {
+        Asked(self.0.shared.journal.held())
+    }
+
+    /// Answers the oldest held request of the token with this label, or of this token if nobody named it: in the provider's
+    /// words and at the pace of its streams, at once or after the latency of the answer itself. No script moves on, and no
+    /// quota is used. An answer of the type, a status, or text as in a script will do.
+    ///
+    /// # Errors
+    /// What is wrong with the answer, or that none of this token is held.
+    pub fn answer(&self, token: &str, answer: impl IntoAnswer) -> Result<(), AnswerError> {
+        let answer = answer.into_answer().map_err(AnswerError::Answer)?;
+        let wanted = of(token);
+        if self.0.shared.journal.answer(answer, wanted) {
+            return Ok(());
+        }
+        Err(AnswerError::NoneHeld(quoted(token)))
+    }
+
+    /// How many requests are held, or wait for the clock: for their latency, the pace of their stream, or for ever, as a fault
+    /// says. One whose time has come counts no more.
+    pub fn waiting(&self) -> usize {
+        self.0.shared.journal.waiting(self.0.shared.clock.now())
+    }
+
     /// Waits until it was asked so often. For a virtual clock: it is of no use to move it before.
     pub async fn asked(&self, times: u64) {
-        self.wait(|mock| mock.0.shared.journal.count() >= times).await;
+        self.0.shared.journal.asked(times).await;
     }
 
-    /// Waits until nothing is being answered.
+    /// Waits until it was asked so often, and each of those requests has been answered, is held, or waits for the clock: nothing
+    /// more will come of them by itself. What was answered may still be on its way to the client.
+    pub async fn settled(&self, times: u64) {
+        self.0.shared.journal.settled(times, || self.0.shared.clock.now()).await;
+    }
+
+    /// Waits until nothing is being answered, and nothing is held.
     pub async fn idle(&self) {
-        self.wait(|mock| mock.journal().iter().all(|entry| entry.ended.is_some())).await;
-    }
-
-    async fn wait(&self, done: impl Fn(&Self) -> bool) {
-        while !done(self) {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
+        self.0.shared.journal.idle().await;
     }
 
     /// Asserts that it was asked so often.
@@ -265,64 +322,5 @@ impl MockProvider {
     /// Stops it, and lets the answers that are being given end first.
     pub async fn stop(self) {
         self.0.stop().await;
-    }
-}
-
-/// What a mock provider was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked(Vec<Entry>);
-
-impl Deref for Asked {
-    type Target = [Entry];
-
-    fn deref(&self) -> &[Entry] {
-        &self.0
-    }
-}
-
-impl Asked {
-    /// How often.
-    pub fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    /// With the token of this label, or with this token if nobody named it.
-    #[must_use]
-    pub fn of(&self, token: &str) -> Self {
-        let stranger = label_of_a_stranger(token);
-        self.those(|entry| *entry.token == *token || *entry.token == *stranger)
-    }
-
-    /// And answered with this status.
-    #[must_use]
-    pub fn with_status(&self, status: u16) -> Self {
-        self.those(|entry| entry.status == status)
-    }
-
-    /// And ended so.
-    #[must_use]
-    pub fn that_ended(&self, ended: Ended) -> Self {
-        self.those(|entry| entry.ended == Some(ended))
-    }
-
-    fn those(&self, wanted: impl Fn(&Entry) -> bool) -> Self {
-        Self(self.0.iter().filter(|entry| wanted(entry)).cloned().collect())
-    }
-}
-
-/// A line for each.
-impl std::fmt::Display for Asked {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for Entry { number, at, token, method, path, status, refusal, fault, ended, bytes, .. } in &self.0 {
-            write!(f, "{number} at {at}ms {token}: {method} {path}: {status}")?;
-            for word in [*refusal, *fault].into_iter().flatten() {
-                write!(f, " {word}")?;
-            }
-            match ended {
-                Some(ended) => writeln!(f, ", {ended:?}, {bytes} bytes")?,
-                None => writeln!(f, ", still being answered")?,
-            }
-        }
-        Ok(())
     }
 }

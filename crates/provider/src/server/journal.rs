@@ -3,7 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use firedrill_failover::Instant;
 use serde::Serialize;
+use tokio::sync::{Notify, oneshot};
+
+use crate::script::Answer;
+use crate::server::pending::Pending;
+use crate::server::record::{Draft, Record, Words};
 
 /// Older entries than this many are forgotten. The counts are not.
 pub const MOST_ENTRIES: usize = 100_000;
@@ -28,9 +34,11 @@ pub struct Entry {
     pub model: String,
     /// Whether a stream was asked for.
     pub stream: bool,
-    /// What was answered; for what is broken off before that, what would have been.
+    /// What was answered; for what is broken off before that, what would have been. 0 while it is held, and for what nobody
+    /// answered.
     pub status: u16,
-    /// Why it was refused: `outage`, `concurrent`, `quota`, `script`, `chance`, or `request` for one that is wrong in itself.
+    /// Why it was refused: `outage`, `concurrent`, `quota`, `script`, `chance`, `hand` for what was held and answered so,
+    /// `token` for one that is not known, or `request` for one that is wrong in itself.
     pub refusal: Option<&'static str>,
     /// What went wrong below the status, in the word of the mock file.
     pub fault: Option<&'static str>,
@@ -77,48 +85,139 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    fn wants(&self, entry: &Entry) -> bool {
-        self.provider.as_deref().is_none_or(|provider| *entry.provider == *provider)
-            && self.token.as_deref().is_none_or(|token| *entry.token == *token)
+    fn wants(&self, record: &Record) -> bool {
+        self.provider.as_deref().is_none_or(|provider| *record.provider == *provider)
+            && self.token.as_deref().is_none_or(|token| *record.token == *token)
     }
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Journal(Mutex<Pages>);
+pub(crate) struct Journal {
+    pages: Mutex<Pages>,
+    /// Told whenever a request comes in, begins to wait, goes on or is over.
+    changed: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Pages {
-    entries: VecDeque<Entry>,
+    records: VecDeque<Record>,
+    words: Words,
     /// Of the newest entry.
     number: u64,
+    /// How many came in since it was cleared.
+    asked: u64,
     counts: BTreeMap<(Arc<str>, Arc<str>, u16), u64>,
+    pending: Pending,
+}
+
+impl Pages {
+    fn write(&mut self, draft: Draft<'_>) {
+        self.number += 1;
+        self.asked += 1;
+        if self.records.len() == MOST_ENTRIES {
+            self.records.pop_front();
+        }
+        self.records.push_back(draft.record(self.number, &mut self.words));
+    }
+
+    fn count(&mut self, provider: &Arc<str>, token: &Arc<str>, status: u16) {
+        *self.counts.entry((Arc::clone(provider), Arc::clone(token), status)).or_default() += 1;
+    }
+
+    fn record(&mut self, number: u64) -> Option<&mut Record> {
+        let first = self.records.front()?.number;
+        let index = number.checked_sub(first).and_then(|index| usize::try_from(index).ok())?;
+        self.records.get_mut(index)
+    }
 }
 
 impl Journal {
     /// Writes a request down. Gives its number.
-    pub(crate) fn begin(&self, mut entry: Entry) -> u64 {
-        let mut pages = self.pages();
-        pages.number += 1;
-        entry.number = pages.number;
-        *pages
-            .counts
-            .entry((Arc::clone(&entry.provider), Arc::clone(&entry.token), entry.status))
-            .or_default() += 1;
-        if pages.entries.len() == MOST_ENTRIES {
-            pages.entries.pop_front();
-        }
-        pages.entries.push_back(entry);
-        pages.number
+    pub(crate) fn begin(&self, draft: Draft<'_>) -> u64 {
+        self.change(|pages| {
+            pages.count(&draft.provider, &draft.token, draft.status);
+            pages.pending.begin();
+            pages.write(draft);
+            pages.number
+        })
+    }
+
+    /// Writes down a request that is held. Gives its number, and where its answer comes from.
+    pub(crate) fn hold(&self, draft: &Draft<'_>) -> (u64, oneshot::Receiver<Answer>) {
+        self.change(|pages| {
+            pages.write(draft.clone());
+            (pages.number, pages.pending.hold(draft.entry(pages.number)))
+        })
+    }
+
+    /// Writes down what a request that was held is answered, as far as it is not forgotten.
+    pub(crate) fn answered(&self, number: u64, told: &Draft<'_>) {
+        self.change(|pages| {
+            pages.count(&told.provider, &told.token, told.status);
+            if let Some(record) = pages.record(number) {
+                (record.status, record.refusal, record.fault) = (told.status, told.refusal, told.fault);
+            }
+        });
+    }
+
+    /// A request waits for the clock from now on, until then or for ever.
+    pub(crate) fn wait(&self, number: u64, until: Option<Instant>) {
+        self.change(|pages| pages.pending.wait(number, until));
+    }
+
+    /// It does so no more.
+    pub(crate) fn go_on(&self, number: u64) {
+        self.change(|pages| pages.pending.go_on(number));
     }
 
     /// Writes down how it ended, if it is not forgotten yet.
     pub(crate) fn end(&self, number: u64, ended: Ended, bytes: u64) {
-        let mut pages = self.pages();
-        let Some(first) = pages.entries.front().map(|entry| entry.number) else { return };
-        let index = number.checked_sub(first).and_then(|index| usize::try_from(index).ok());
-        if let Some(entry) = index.and_then(|index| pages.entries.get_mut(index)) {
-            entry.ended = Some(ended);
-            entry.bytes = bytes;
+        self.change(|pages| {
+            pages.pending.end(number);
+            if let Some(record) = pages.record(number) {
+                (record.ended, record.bytes) = (Some(ended), bytes);
+            }
+        });
+    }
+
+    /// What is held, the oldest first.
+    pub(crate) fn held(&self) -> Vec<Entry> {
+        self.pages().pending.held().cloned().collect()
+    }
+
+    /// Answers the oldest of those that are held and wanted. Gives whether there was one.
+    pub(crate) fn answer(&self, answer: Answer, wanted: impl Fn(&Entry) -> bool) -> bool {
+        self.change(|pages| pages.pending.answer(answer, wanted))
+    }
+
+    /// How many are held, or wait for a time that is not `now` yet.
+    pub(crate) fn waiting(&self, now: Instant) -> usize {
+        self.pages().pending.waiting(now)
+    }
+
+    /// Waits until so many came in since it was cleared.
+    pub(crate) async fn asked(&self, times: u64) {
+        self.until(|pages| pages.asked >= times).await;
+    }
+
+    /// Waits until so many came in since it was cleared, and none that came in is on its way.
+    pub(crate) async fn settled(&self, times: u64, now: impl Fn() -> Instant) {
+        self.until(|pages| pages.asked >= times && pages.pending.is_settled(now())).await;
+    }
+
+    /// Waits until everything that came in is over.
+    pub(crate) async fn idle(&self) {
+        self.until(|pages| pages.pending.is_idle()).await;
+    }
+
+    async fn until(&self, done: impl Fn(&Pages) -> bool) {
+        loop {
+            // What changes from here on is not missed.
+            let changed = self.changed.notified();
+            if done(&self.pages()) {
+                return;
+            }
+            changed.await;
         }
     }
 
@@ -126,8 +225,9 @@ impl Journal {
     pub(crate) fn entries(&self, wanted: &Wanted, most: usize) -> Vec<Entry> {
         let pages = self.pages();
         let after = wanted.after.unwrap_or(0);
-        let from = pages.entries.partition_point(|entry| entry.number <= after);
-        pages.entries.range(from..).filter(|entry| wanted.wants(entry)).take(most).cloned().collect()
+        let from = pages.records.partition_point(|record| record.number <= after);
+        let records = pages.records.range(from..).filter(|record| wanted.wants(record));
+        records.take(most).map(Record::entry).collect()
     }
 
     pub(crate) fn counts(&self) -> Vec<Count> {
@@ -143,19 +243,26 @@ impl Journal {
 
     /// How many requests there were since it was cleared, forgotten ones too.
     pub(crate) fn count(&self) -> u64 {
-        self.pages().counts.values().sum()
+        self.pages().asked
     }
 
     /// Forgets all entries and all counts. Numbers go on.
     pub(crate) fn clear(&self) {
         let mut pages = self.pages();
-        pages.entries.clear();
+        pages.records.clear();
         pages.counts.clear();
+        pages.asked = 0;
     }
 
     /// Nothing that is done under the lock can leave it half done.
     fn pages(&self) -> std::sync::MutexGuard<'_, Pages> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Pages) -> T) -> T {
+        let changed = change(&mut self.pages());
+        self.changed.notify_waiters();
+        changed
     }
 }
 
@@ -163,21 +270,18 @@ impl Journal {
 mod tests {
     use super::*;
 
-    fn entry(token: &str) -> Entry {
-        Entry {
-            number: 0,
+    fn draft(token: &str) -> Draft<'_> {
+        Draft {
             at: 0,
             provider: "openai".into(),
             token: token.into(),
-            method: "POST".into(),
+            method: "POST",
             path: "/".into(),
-            model: String::new(),
+            model: "".into(),
             stream: false,
             status: 200,
             refusal: None,
             fault: None,
-            ended: None,
-            bytes: 0,
         }
     }
 
@@ -185,7 +289,7 @@ mod tests {
     fn the_oldest_are_forgotten_and_the_counts_are_not() {
         let journal = Journal::default();
         for _ in 0..=MOST_ENTRIES {
-            journal.begin(entry("a"));
+            journal.begin(draft("a"));
         }
         journal.end(1, Ended::Whole, 7);
         journal.end(2, Ended::Gone, 8);
@@ -199,7 +303,7 @@ mod tests {
     fn only_what_is_wanted_is_given() {
         let journal = Journal::default();
         for token in ["a", "b", "a", "b"] {
-            journal.begin(entry(token));
+            journal.begin(draft(token));
         }
         let numbers = |wanted: &Wanted, most| {
             journal.entries(wanted, most).iter().map(|entry| entry.number).collect::<Vec<_>>()
@@ -210,6 +314,6 @@ mod tests {
         assert_eq!(numbers(&Wanted { after: Some(1), ..Wanted::default() }, 2), [2, 3]);
         assert_eq!(numbers(&Wanted { provider: Some("other".into()), ..b }, 9), [0; 0]);
         journal.clear();
-        assert_eq!((journal.count(), journal.begin(entry("a"))), (0, 5));
+        assert_eq!((journal.count(), journal.begin(draft("a"))), (0, 5));
     }
 }

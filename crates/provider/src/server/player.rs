@@ -28,6 +28,7 @@ impl Player {
             seed: 0,
             name: dialect.word().to_owned(),
             dialect,
+            port: None,
             route: Route::default(),
             text: TEXT.to_owned(),
             upstream: Upstream::default(),
@@ -38,8 +39,11 @@ impl Player {
     }
 
     /// Where it is.
+    ///
+    /// # Panics
+    /// Never: its provider has no port of its own.
     pub fn address(&self) -> SocketAddr {
-        self.0.address()
+        self.0.address().expect("broken invariant: without a port of its own it is at the one that is shared")
     }
 
     /// Begins anew with another part: does what `upstream` says, calls `tokens` by their names and every other token by a

@@ -2,15 +2,16 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use firedrill_failover::{Duration, Instant, Status};
+use firedrill_failover::{Duration, Instant, Random, Status};
 use firedrill_yaml::Problem;
 
-use crate::behaviour::{Ask, Behaviour, Plan, Ticket};
+use crate::behaviour::{Ask, Behaviour, Plan, Refusal, Ticket};
 use crate::dialect::{Dialect, llm_tokens};
 use crate::exchange::Question;
 use crate::fault::Fault;
 use crate::latency::Latency;
-use crate::script::Answer;
+use crate::script::{Answer, WELL};
+use crate::server::course::Between;
 use crate::server::file::Route;
 use crate::server::tokens::{Tokens, labelled};
 use crate::upstream::Upstream;
@@ -19,6 +20,8 @@ use crate::upstream::Upstream;
 pub(crate) struct Provider {
     pub(crate) name: Arc<str>,
     pub(crate) dialect: Dialect,
+    /// Which of the mock's ports is its.
+    pub(crate) port: usize,
     pub(crate) route: Route,
     /// What a well answer says.
     pub(crate) text: String,
@@ -54,14 +57,14 @@ const UNKNOWN: Status = Status::new(401).expect("401 is a status");
 
 impl Provider {
     pub(crate) fn new(
-        (name, dialect, route, text): (Arc<str>, Dialect, Route, String),
+        (name, dialect, port, route, text): (Arc<str>, Dialect, usize, Route, String),
         (upstream, tokens): (Upstream, Tokens),
         seed: u64,
     ) -> Self {
         let upstream = Arc::new(upstream);
         let behaviour = Behaviour::new(Arc::clone(&upstream), seed);
         let live = Live { upstream, behaviour, tokens, began: Instant::ZERO, seed, generation: 0, serial: 0 };
-        Self { name, dialect, route, text, live: Mutex::new(live) }
+        Self { name, dialect, port, route, text, live: Mutex::new(live) }
     }
 
     /// What to do with `question` at `now`.
@@ -87,13 +90,38 @@ impl Provider {
         Decision { label, plan, serial, generation }
     }
 
+    /// The label of a token; `None` if the provider does not know it.
+    pub(crate) fn label(&self, token: &str) -> Option<Arc<str>> {
+        self.live().tokens.label(token)
+    }
+
+    /// What to do at `now` with a request of the token with this label that somebody answers by hand: no script moves on by
+    /// it, and no quota is used.
+    pub(crate) fn by_hand(&self, now: Instant, label: Arc<str>, answer: Answer) -> Decision {
+        let mut live = self.live();
+        live.serial += 1;
+        let (serial, generation, now) = (live.serial, live.generation, live.time(now));
+        let mut random = Random::new(live.seed, serial);
+        let plan = Plan {
+            // As a script says it.
+            refusal: (answer.status != WELL || answer.fault.is_some()).then_some(Refusal::Script),
+            wait: answer.latency.as_ref().map_or(Duration::ZERO, |latency| latency.draw(&mut random)),
+            first: live.upstream.pace.first.draw(&mut random),
+            quotas: live.behaviour.quotas(now, &label),
+            ticket: Ticket::default(),
+            answer,
+        };
+        Decision { label, plan, serial, generation }
+    }
+
     /// The waits before the second, the third, … of so many events.
-    pub(crate) fn between(&self, plan: &Plan, events: usize) -> Vec<Duration> {
+    pub(crate) fn between(&self, plan: &Plan, events: usize) -> Between {
         let live = self.live();
-        let waits = 1..events.max(1) as u64;
         match live.upstream.pace.between {
-            Latency::Fixed(wait) => waits.map(|_| wait).collect(),
-            _ => waits.map(|nth| live.behaviour.between(plan, nth)).collect(),
+            Latency::Fixed(wait) => Between::Same(wait),
+            _ => Between::Each(
+                (1..events.max(1) as u64).map(|nth| live.behaviour.between(plan, nth)).collect(),
+            ),
         }
     }
 

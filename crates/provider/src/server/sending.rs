@@ -8,9 +8,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use firedrill_failover::Duration;
+use firedrill_clock::{Clock, Wait};
+use firedrill_failover::Instant;
+use firedrill_line::{Line, Phase};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
-use hyper::header::{CONTENT_LENGTH, DATE, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::http::response::Parts;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -19,8 +21,6 @@ use crate::fault::Fault;
 use crate::server::course::{Course, Step};
 use crate::server::journal::Ended;
 use crate::server::shared::Shared;
-use firedrill_clock::{Clock, Wait};
-use firedrill_line::{Line, Phase};
 
 /// What becomes of a request.
 pub(crate) enum Sending {
@@ -42,6 +42,18 @@ pub(crate) struct Call {
     pub(crate) bytes: u64,
     pub(crate) ended: Ended,
     pub(crate) phase: Phase,
+}
+
+impl Call {
+    /// It waits for the clock from now on, until then or for ever.
+    pub(crate) fn wait(&self, until: Option<Instant>) {
+        self.shared.journal.wait(self.number, until);
+    }
+
+    /// It does so no more.
+    pub(crate) fn go_on(&self) {
+        self.shared.journal.go_on(self.number);
+    }
 }
 
 impl Drop for Call {
@@ -95,9 +107,14 @@ impl Body for Stream {
             if let Some(wait) = &mut stream.wait {
                 ready!(wait.as_mut().poll(cx));
                 stream.wait = None;
+                stream.call.iter().for_each(Call::go_on);
             }
             match stream.course.next() {
-                Step::Wait(time) => stream.wait = Some(stream.clock.wait_until(stream.clock.now() + time)),
+                Step::Wait(time) => {
+                    let until = stream.clock.now() + time;
+                    stream.call.iter().for_each(|call| call.wait(Some(until)));
+                    stream.wait = Some(stream.clock.wait_until(until));
+                }
                 Step::Send(bytes) => {
                     if let Some(call) = &mut stream.call {
                         call.bytes += bytes.len() as u64;
@@ -108,7 +125,10 @@ impl Body for Stream {
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
                 // hyper sees by itself that the client goes away, and drops this.
-                Step::Hang => return Poll::Pending,
+                Step::Hang => {
+                    stream.call.iter().for_each(|call| call.wait(None));
+                    return Poll::Pending;
+                }
                 Step::End => {
                     stream.ended();
                     return Poll::Ready(None);
@@ -167,7 +187,12 @@ impl Raw {
         }
         loop {
             match self.course.next() {
-                Step::Wait(time) => wait(line, clock, time).await?,
+                Step::Wait(time) => {
+                    let until = clock.now() + time;
+                    self.call.wait(Some(until));
+                    wait(line, clock, until).await?;
+                    self.call.go_on();
+                }
                 Step::Send(bytes) => {
                     if self.chunked {
                         line.write_all(format!("{:x}\r\n", bytes.len()).as_bytes()).await?;
@@ -178,7 +203,10 @@ impl Raw {
                     }
                     self.call.bytes += bytes.len() as u64;
                 }
-                Step::Hang => wait_for_the_end(line).await?,
+                Step::Hang => {
+                    self.call.wait(None);
+                    wait_for_the_end(line).await?;
+                }
                 Step::End => return Ok(()),
             }
         }
@@ -192,7 +220,6 @@ impl Raw {
             let more = if self.fault == Some(Fault::WrongLength) { PROMISED } else { 0 };
             headers.insert(CONTENT_LENGTH, (self.length + more).into());
         }
-        headers.remove(DATE);
         let reason = status.canonical_reason().unwrap_or("");
         let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
         for (name, value) in &*headers {
@@ -206,11 +233,10 @@ impl Raw {
     }
 }
 
-/// Waits so long, or until the client goes away.
-async fn wait(line: &mut Line, clock: &dyn Clock, time: Duration) -> std::io::Result<()> {
-    let wait = clock.wait_until(clock.now() + time);
+/// Waits until then, or until the client goes away.
+async fn wait(line: &mut Line, clock: &dyn Clock, until: Instant) -> std::io::Result<()> {
     tokio::select! {
-        () = wait => Ok(()),
+        () = clock.wait_until(until) => Ok(()),
         gone = wait_for_the_end(line) => gone,
     }
 }

@@ -1,21 +1,25 @@
 //! One request to a provider: whose it is, what it asks, what the behaviour says, and what is sent.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use firedrill_failover::{Duration, Instant};
+use firedrill_line::Phase;
 use firedrill_yaml::presentable;
 use hyper::body::{Body as _, Bytes, Incoming as IncomingBody};
-use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, DATE, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 
-use crate::behaviour::Refusal;
+use crate::behaviour::{Plan, Refusal};
 use crate::dialect::Context;
-use crate::exchange::{Body, Incoming, Reply};
+use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;
-use crate::server::course::Course;
-use crate::server::journal::{Ended, Entry};
+use crate::server::course::{Between, Course};
+use crate::server::journal::Ended;
+use crate::server::provider::Provider;
+use crate::server::record::Draft;
 use crate::server::sending::{Call, Raw, Sending, Stream};
 use crate::server::shared::Shared;
-use firedrill_line::Phase;
 
 /// Longer paths and models are cut in the journal, in bytes.
 const LONGEST: usize = 256;
@@ -24,36 +28,37 @@ const LONGEST: usize = 256;
 const SHORTEST_KEY: usize = 16;
 
 /// Answers `request`, or does with it what its fate is.
-pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<IncomingBody>) -> Sending {
+pub(crate) async fn answer(
+    (shared, port): (Arc<Shared>, usize),
+    phase: Phase,
+    request: Request<IncomingBody>,
+) -> Sending {
     phase.set(Phase::BODY);
     let (head, body) = request.into_parts();
     let at = shared.clock.now();
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).or(head.uri.host()).unwrap_or("");
-    let found = find(&shared, without_port(host), head.uri.path());
-    let mut entry = Entry {
-        number: 0,
+    let found = find(&shared, port, without_port(host), head.uri.path());
+    let whole = read(body, shared.limits.body_bytes).await;
+    phase.set(Phase::ANSWERING);
+    let mut draft = Draft {
         at: at.as_millis(),
-        provider: found.map_or_else(|| "".into(), |(number, _)| Arc::clone(&shared.providers[number].name)),
-        token: "".into(),
-        method: head.method.as_str().to_owned(),
-        path: String::new(),
-        model: String::new(),
+        provider: Arc::clone(found.map_or(&shared.nobody, |(number, _)| &shared.providers[number].name)),
+        token: Arc::clone(&shared.nobody),
+        method: head.method.as_str(),
+        path: "".into(),
+        model: "".into(),
         stream: false,
         status: 404,
         refusal: Some("request"),
         fault: None,
-        ended: None,
-        bytes: 0,
     };
-    let whole = read(body, shared.limits.body_bytes).await;
-    phase.set(Phase::ANSWERING);
     // What is wrong in itself has no token that could be told from other words.
     let masked = || shown(head.uri.path(), &secrets(&head.headers));
     let whole = match whole {
         Ok(whole) => whole,
         Err(unread) => {
-            (entry.status, entry.path) = (unread.status(), masked());
-            let mut sending = wrong(&shared, phase, entry, &unread.message(shared.limits.body_bytes));
+            (draft.status, draft.path) = (unread.status(), masked());
+            let mut sending = wrong(&shared, phase, draft, &unread.message(shared.limits.body_bytes));
             if let Sending::Http(response) = &mut sending {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -61,56 +66,105 @@ pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<I
         }
     };
     let Some((number, path)) = found else {
-        entry.path = masked();
+        draft.path = masked();
         let message = "no provider is served at this host and path";
-        return wrong(&shared, phase, entry, message);
+        return wrong(&shared, phase, draft, message);
     };
     let provider = &shared.providers[number];
-    let headers = headers(&head.headers);
     let query = head.uri.query().unwrap_or("");
-    let incoming = Incoming { method: head.method.as_str(), path, query, headers: &headers, body: &whole };
-    let question = match provider.dialect.read(&incoming) {
+    let (method, headers) = (head.method.as_str(), &head.headers);
+    let question = match provider.dialect.read(&Incoming { method, path, query, headers, body: &whole }) {
         Ok(question) => question,
         Err(reply) => {
-            (entry.status, entry.path) = (reply.status.code(), masked());
-            let number = shared.journal.begin(entry);
+            (draft.status, draft.path) = (reply.status.code(), masked());
+            let number = shared.journal.begin(draft);
             let call = Call { shared, number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
             return send(reply, None, Course::plain, call);
         }
     };
+    draft.path = shown(head.uri.path(), &[&question.token]);
+    draft.model = shown(&question.model, &[&question.token]);
+    draft.stream = question.stream;
+    if let Some(hold) = shared.hold()
+        && let Some(label) = provider.label(&question.token)
+    {
+        (draft.token, draft.status, draft.refusal) = (label, 0, None);
+        if hold(&draft.entry(0)) {
+            return Box::pin(by_hand(Arc::clone(&shared), phase, number, draft, &question)).await;
+        }
+    }
     let mut decision = provider.call(at, &question);
-    let context = Context { serial: decision.serial, wall: shared.clock.wall(), text: &provider.text };
-    let reply = provider.dialect.reply(&question, &decision.plan, &context);
-    let between = match &reply.body {
-        Body::Events(events) => provider.between(&decision.plan, events.len()),
-        Body::Whole(_) => Vec::new(),
-    };
+    let told = tell(&shared, provider, &question, &decision.plan, decision.serial);
     let (generation, ticket) = decision.ticket();
     let plan = decision.plan;
-    entry.path = shown(head.uri.path(), &[&question.token]);
-    entry.model = shown(&question.model, &[&question.token]);
-    entry.token = decision.label;
-    entry.stream = question.stream;
-    entry.status = reply.status.code();
-    entry.refusal = match plan.refusal {
-        None if entry.token.is_empty() => Some("token"),
+    draft.token = decision.label;
+    draft.status = told.reply.status.code();
+    draft.refusal = match plan.refusal {
+        None if draft.token.is_empty() => Some("token"),
         refusal => refusal.map(refusal_word),
     };
-    entry.fault = plan.answer.fault.as_ref().map(fault_word);
-    let entry_number = shared.journal.begin(entry);
-    let clock = Arc::clone(&shared.clock);
+    draft.fault = plan.answer.fault.as_ref().map(fault_word);
+    let entry_number = shared.journal.begin(draft);
     let ticket = Some((number, generation, ticket));
     let call = Call { shared, number: entry_number, ticket, bytes: 0, ended: Ended::Gone, phase };
-    if plan.wait > firedrill_failover::Duration::ZERO {
-        clock.wait_until(at + plan.wait).await;
-    }
-    let first = plan.first;
-    send(reply, plan.answer.fault, |body, fault| Course::new(body, fault, first, between), call)
+    told.send(plan, at, call).await
 }
 
-/// The provider that a request is for, the one with the longest route, and what of the path is its own.
-fn find<'a>(shared: &Shared, host: &str, path: &'a str) -> Option<(usize, &'a str)> {
-    let routes = shared.providers.iter().enumerate();
+/// Holds a request to a provider until somebody answers it.
+async fn by_hand(
+    shared: Arc<Shared>,
+    phase: Phase,
+    provider: usize,
+    mut draft: Draft<'_>,
+    question: &Question,
+) -> Sending {
+    let (number, answer) = shared.journal.hold(&draft);
+    let call =
+        Call { shared: Arc::clone(&shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
+    // Whoever could answer is there as long as the journal.
+    let Ok(answer) = answer.await else { return Sending::Never(call) };
+    let (at, provider) = (shared.clock.now(), &shared.providers[provider]);
+    let decision = provider.by_hand(at, Arc::clone(&draft.token), answer);
+    let told = tell(&shared, provider, question, &decision.plan, decision.serial);
+    draft.status = told.reply.status.code();
+    draft.refusal = decision.plan.refusal.map(|_| "hand");
+    draft.fault = decision.plan.answer.fault.as_ref().map(fault_word);
+    shared.journal.answered(number, &draft);
+    told.send(decision.plan, at, call).await
+}
+
+/// What is told, and the waits between its events.
+struct Told {
+    reply: Reply,
+    between: Between,
+}
+
+fn tell(shared: &Shared, provider: &Provider, question: &Question, plan: &Plan, serial: u64) -> Told {
+    let context = Context { serial, wall: shared.clock.wall(), text: &provider.text };
+    let reply = provider.dialect.reply(question, plan, &context);
+    let between = match &reply.body {
+        Body::Events(events) => provider.between(plan, events.len()),
+        Body::Whole(_) => Between::Same(Duration::ZERO),
+    };
+    Told { reply, between }
+}
+
+impl Told {
+    /// Sends it to the request that came `at` then, when its time has come.
+    async fn send(self, plan: Plan, at: Instant, call: Call) -> Sending {
+        if plan.wait > Duration::ZERO {
+            call.wait(Some(at + plan.wait));
+            call.shared.clock.wait_until(at + plan.wait).await;
+            call.go_on();
+        }
+        let (first, between) = (plan.first, self.between);
+        send(self.reply, plan.answer.fault, |body, fault| Course::new(body, fault, first, between), call)
+    }
+}
+
+/// The provider that a request to a port is for, the one with the longest route, and what of the path is its own.
+fn find<'a>(shared: &Shared, port: usize, host: &str, path: &'a str) -> Option<(usize, &'a str)> {
+    let routes = shared.providers.iter().enumerate().filter(|(_, provider)| provider.port == port);
     let fits = routes.filter_map(|(number, provider)| Some((number, provider.route.rest(host, path)?)));
     fits.max_by_key(|(number, _)| {
         let route = &shared.providers[*number].route;
@@ -169,20 +223,14 @@ impl Unread {
     }
 }
 
-/// The headers that are text.
-fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-    headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect()
-}
-
 /// An answer of the server itself, for what no provider can be asked.
-fn wrong(shared: &Arc<Shared>, phase: Phase, entry: Entry, message: &str) -> Sending {
+fn wrong(shared: &Arc<Shared>, phase: Phase, draft: Draft<'_>, message: &str) -> Sending {
     let status =
-        firedrill_failover::Status::new(entry.status).expect("broken invariant: a status of ours is one");
+        firedrill_failover::Status::new(draft.status).expect("broken invariant: a status of ours is one");
     let body = serde_json::json!({ "error": { "message": message } }).to_string();
-    let headers = vec![("content-type".into(), "application/json".to_owned())];
+    let headers = vec![("content-type".into(), "application/json".into())];
     let reply = Reply { status, headers, body: Body::Whole(body.into_bytes()) };
-    let number = shared.journal.begin(entry);
+    let number = shared.journal.begin(draft);
     let call = Call { shared: Arc::clone(shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
     send(reply, None, Course::plain, call)
 }
@@ -195,6 +243,7 @@ fn send(
     call: Call,
 ) -> Sending {
     if fault == Some(Fault::Stall) {
+        call.wait(None);
         return Sending::Never(call);
     }
     let Reply { status, headers, body } = reply;
@@ -202,16 +251,29 @@ fn send(
     let endless = fault == Some(Fault::Endless);
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::from_u16(status.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // Those, the date, and what frames the body.
+    response.headers_mut().reserve(headers.len() + 2);
     for (name, value) in headers {
         let name = match name {
-            std::borrow::Cow::Borrowed(name) => HeaderName::from_lowercase(name.as_bytes()).ok(),
-            std::borrow::Cow::Owned(name) => HeaderName::from_bytes(name.as_bytes()).ok(),
+            Cow::Borrowed(name) => HeaderName::from_static(name),
+            Cow::Owned(name) => match HeaderName::try_from(name) {
+                Ok(name) => name,
+                Err(_) => continue,
+            },
         };
-        if let (Some(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
-            response.headers_mut().append(name, value);
-        }
+        let value = match value {
+            Cow::Borrowed(value) => HeaderValue::from_static(value),
+            Cow::Owned(value) => match HeaderValue::try_from(value) {
+                Ok(value) => value,
+                Err(_) => continue,
+            },
+        };
+        response.headers_mut().append(name, value);
     }
     let informational = response.status().is_informational();
+    if !informational {
+        response.headers_mut().insert(DATE, call.shared.date());
+    }
     let course = course(body, fault.as_ref());
     let raw = match fault {
         // Nobody listened, if the client had asked for a new connection.
@@ -249,8 +311,8 @@ fn secrets(headers: &HeaderMap) -> Vec<&str> {
 }
 
 /// The start of `text`, without `secrets` and what else looks like a key, and with nothing in it that steers a terminal.
-fn shown(text: &str, secrets: &[&str]) -> String {
-    let mut text = std::borrow::Cow::Borrowed(text);
+fn shown<'a>(text: &'a str, secrets: &[&str]) -> Cow<'a, str> {
+    let mut text = Cow::Borrowed(text);
     for secret in secrets {
         // What is shorter is a word that a path may have by chance.
         if secret.len() >= 4 && text.contains(secret) {
@@ -258,11 +320,11 @@ fn shown(text: &str, secrets: &[&str]) -> String {
         }
     }
     if is_plain(&text) {
-        return text.into_owned();
+        return text;
     }
     let mut shown = presentable(&text);
     shown.truncate(shown.floor_char_boundary(LONGEST));
-    shown
+    shown.into()
 }
 
 /// Whether a text is short, has nothing that needs to be written out, and no word as long as a key: most are.

@@ -1,48 +1,91 @@
 //! What every connection shares: the providers, the clock, the journal and the limits.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use firedrill_clock::Clock;
 use firedrill_failover::Instant;
+use firedrill_line::Limits;
+use hyper::header::HeaderValue;
 use tokio::sync::watch;
 
-use crate::server::journal::Journal;
+use crate::server::date::Dates;
+use crate::server::journal::{Entry, Journal};
 use crate::server::provider::Provider;
-use firedrill_clock::Clock;
-use firedrill_line::Limits;
+
+/// Which requests are held.
+pub(crate) type Hold = Arc<dyn Fn(&Entry) -> bool + Send + Sync>;
+
+/// A port of the mock.
+pub(crate) struct Port {
+    pub(crate) address: SocketAddr,
+    /// Whether somebody listens just now.
+    pub(crate) listening: watch::Sender<bool>,
+}
 
 pub(crate) struct Shared {
     pub(crate) providers: Vec<Provider>,
+    /// Where the providers are. Each knows which is its.
+    pub(crate) ports: Vec<Port>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Journal,
+    /// The name of no provider, and of no token.
+    pub(crate) nobody: Arc<str>,
+    pub(crate) dates: Dates,
     pub(crate) limits: Arc<Limits>,
+    /// Which requests are held until somebody answers them.
+    pub(crate) hold: Mutex<Option<Hold>>,
     /// Connections of clients just now.
     pub(crate) connections: AtomicUsize,
     /// Told when a provider begins anew, so that whoever listens looks again.
     pub(crate) begun: watch::Sender<()>,
-    /// Whether somebody listens just now.
-    pub(crate) listening: watch::Sender<bool>,
     /// Whether the server should stop.
     pub(crate) stop: watch::Sender<bool>,
 }
 
 impl Shared {
-    /// Whether nobody listens at `now`.
-    pub(crate) fn is_refusing(&self, now: Instant) -> bool {
-        self.providers.iter().any(|provider| provider.is_refusing(now))
+    /// What an answer of just now has as its date.
+    pub(crate) fn date(&self) -> HeaderValue {
+        self.dates.at(self.clock.wall())
+    }
+
+    /// Which requests are held, if any may be.
+    pub(crate) fn hold(&self) -> Option<Hold> {
+        // Nothing that is done under the lock can leave it half done.
+        self.hold.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on those are held that are so; those that are held already stay so.
+    pub(crate) fn hold_those(&self, hold: Hold) {
+        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(hold);
+    }
+
+    /// Whether nobody listens on a port at `now`.
+    pub(crate) fn is_refusing(&self, port: usize, now: Instant) -> bool {
+        self.behind(port).any(|provider| provider.is_refusing(now))
     }
 
     /// When that may change next.
-    pub(crate) fn next_change(&self, now: Instant) -> Option<Instant> {
-        self.providers.iter().filter_map(|provider| provider.next_change(now)).min()
+    pub(crate) fn next_change(&self, port: usize, now: Instant) -> Option<Instant> {
+        self.behind(port).filter_map(|provider| provider.next_change(now)).min()
+    }
+
+    fn behind(&self, port: usize) -> impl Iterator<Item = &Provider> {
+        self.providers.iter().filter(move |provider| provider.port == port)
     }
 
     /// Waits until whoever listens has seen what time it is.
     pub(crate) async fn settled(&self) {
-        let mut listening = self.listening.subscribe();
-        let should = |listens: &bool| *listens != self.is_refusing(self.clock.now());
-        // If the port cannot be had again there is nothing to wait for.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), listening.wait_for(should)).await;
+        let all = async {
+            for (number, port) in self.ports.iter().enumerate() {
+                let should = |listens: &bool| *listens != self.is_refusing(number, self.clock.now());
+                // Who listens is gone only when the server is.
+                let _ = port.listening.subscribe().wait_for(should).await;
+            }
+        };
+        // If a port cannot be had again there is nothing to wait for.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), all).await;
     }
 
     /// Begins every provider anew, and the journal.

@@ -120,7 +120,8 @@ async fn a_body_of_a_gigabyte_is_too_large() {
     while sent < 1024 && stream.write_all(&megabyte).await.is_ok() {
         sent += 1;
     }
-    assert!((32..1024).contains(&sent), "{sent} MiB were taken");
+    // 32 are read, 32 more are dropped, and the rest is what the sockets hold.
+    assert!((32..128).contains(&sent), "{sent} MiB were taken");
     assert_serves(&mock).await;
     assert_eq!(mock.journal().with_status(413).count(), 2, "{}", mock.journal());
 }

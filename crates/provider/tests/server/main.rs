@@ -1,10 +1,13 @@
 //! The server as its clients meet it, over real connections on loopback.
 
 mod control;
+mod date;
 mod faults;
+mod held;
 mod hostile;
 mod journal;
 mod limits;
+mod ports;
 mod quotas;
 
 use std::time::Duration;

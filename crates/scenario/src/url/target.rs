@@ -140,6 +140,7 @@ impl<'a> UrlTarget<'a> {
         match seen {
             Seen::Answer(status, _) => {
                 effect.statuses.push(status);
+                effect.broken.push(false);
                 Ok(status.to_string())
             }
             Seen::Broken(how) => {

@@ -158,16 +158,16 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
                 let entry = self.worker.accepted();
                 self.observer.accepted(&entry);
                 self.standing.appends += 1;
-                self.settle_flight();
                 self.has_changed(began, &entry.events);
+                self.settle_flight();
                 self.tick_after_joining(began);
             }
             Sent::Founding(founding) => {
                 self.worker.founded();
                 self.observer.founded_anew(founding);
                 self.standing.founded_anew += 1;
-                self.propose_lost_again();
                 self.has_changed(false, &[]);
+                self.propose_lost_again();
             }
         }
     }
@@ -224,11 +224,11 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
         if started_over && !began {
             self.standing.started_over += 1;
         }
+        let events: Vec<&Event> = newer.entries.iter().flat_map(|entry| &entry.events).collect();
+        self.has_changed(began || started_over, events);
         if !in_flight {
             self.propose_lost_again();
         }
-        let events: Vec<&Event> = newer.entries.iter().flat_map(|entry| &entry.events).collect();
-        self.has_changed(began || started_over, events);
         self.tick_after_joining(began);
     }
 
@@ -267,8 +267,17 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
         }
     }
 
+    /// Nothing is in flight any more. Who waits for that finds it done wherever they look.
     fn settle_flight(&mut self) {
-        for done in std::mem::take(&mut self.flight).marks {
+        let flight = std::mem::take(&mut self.flight);
+        if flight.marks.is_empty() {
+            return;
+        }
+        if self.changed {
+            self.publish(false);
+        }
+        self.tell();
+        for done in flight.marks {
             // Who asked may have gone.
             let _ = done.send(());
         }

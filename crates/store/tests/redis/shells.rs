@@ -4,18 +4,25 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use firedrill_failover::{Attempt, Command, Random, Status, Worker, WorkerId};
-use firedrill_store::{Driver, Quiet, Shell};
+use firedrill_store::{Driver, Quiet, Reach, RedisStore, Shell, Store, StoreError};
 
-use crate::opened::{RUNTIME, open};
+use crate::block_on::block_on;
+use crate::opened::{POOL, RUNTIME, impatient, open};
 use crate::server::{Options, Server, pause};
 use crate::workers::{config, failures};
 
 fn shell(server: &Server, id: u64) -> Shell {
+    let shell = begun(open(&server.url()), id);
+    settled(&shell);
+    shell
+}
+
+/// A shell round a worker that has yet to join.
+fn begun(store: RedisStore, id: u64) -> Shell {
     let worker = Worker::new(WorkerId::new(id), firedrill_failover::Instant::ZERO, &config(3));
-    let (shell, driver) = Shell::new(open(&server.url()), worker, uptime, Quiet);
+    let (shell, driver) = Shell::new(store, worker, uptime, Quiet);
     RUNTIME.spawn(Driver::run(driver));
     shell.perform(Command::Join(config(3)));
-    settled(&shell);
     shell
 }
 
@@ -83,4 +90,32 @@ fn every_failure_is_counted_once_whatever_befalls_the_server() {
     println!("{reported} failures, {standing:?}");
     assert!(standing.iter().any(|standing| standing.founded_anew > 0), "sometimes it is founded anew");
     assert!(standing.iter().all(|standing| standing.outages > 0), "sometimes it is away");
+}
+
+#[test]
+fn who_begins_without_the_server_serves_and_joins_its_log_when_it_comes() {
+    let Some(mut server) = Server::start(Options { durable: true, ..Options::default() }) else { return };
+    let first = shell(&server, 1);
+    let failed = Status::new(503).expect("a status");
+    first.report(first.select(&mut Random::new(1, 0)), failed, Attempt::First);
+    settled(&first);
+    server.kill();
+
+    let store = RUNTIME.block_on(async { RedisStore::begin(&server.url(), POOL, impatient()) });
+    let store = store.expect("the URL is good");
+    assert!(
+        matches!(block_on(store.snapshot()), Err(StoreError::Away { .. })),
+        "what was never asked is not empty"
+    );
+    let second = begun(store, 2);
+    let away = (0..200).any(|_| {
+        pause(Duration::from_millis(20));
+        matches!(second.standing().reach, Reach::Away { .. })
+    });
+    assert!(away, "{:?}", second.standing());
+    second.report(second.select(&mut Random::new(2, 0)), failed, Attempt::First);
+    server.start_again();
+    settled(&second);
+    assert_eq!(second.look(failures), 2, "{:?}", second.standing());
+    assert_eq!(second.standing().founded_anew, 0);
 }

@@ -105,3 +105,22 @@ fn a_million_reports_are_a_million_in_the_log() {
         assert!(conflicts > 0, "sometimes an append is refused");
     });
 }
+
+/// Who is told that a report is settled looks at once, on another thread than the driver's.
+#[test]
+fn what_is_settled_shows_at_once() {
+    const REPORTS: u32 = 2_000;
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build();
+    threads.expect("a runtime").block_on(async {
+        let config = workers::config(3);
+        let (shell, _) = shell(&Arc::new(MemoryStore::new()), 1, &config);
+        let failed = Status::new(503).expect("a status");
+        let mut random = Random::new(1, 0);
+        for reported in 1..=REPORTS {
+            shell.report(shell.select(&mut random), failed, Attempt::First);
+            shell.settled().await.expect("a driver");
+            assert_eq!(shell.look(workers::failures), reported);
+            assert_eq!((shell.standing().appends, shell.standing().waiting), (u64::from(reported) + 1, 0));
+        }
+    });
+}

@@ -1,0 +1,30 @@
+//! A reverse proxy for LLM providers round the failover engine: it draws a token for each request, sends the request with it,
+//! reports what came of it, and streams the answer through.
+//!
+//! **Architecture invariant:** no rule of failover is here. The engine decides who is in and who is out; this crate draws,
+//! sends and reports. It never imports the mock provider, nor a scenario.
+
+#![forbid(unsafe_code)]
+
+mod flight;
+mod following;
+mod gateway;
+mod mask;
+mod metrics;
+mod probing;
+mod proxy;
+mod rehearsal;
+mod secret;
+mod settings;
+mod shared;
+mod ticking;
+mod upstream;
+mod vendor;
+
+pub use flight::InFlight;
+pub use gateway::{Builder, Gateway, StartError};
+pub use metrics::{Lost, Metrics, TokenCounts};
+pub use rehearsal::Rehearsal;
+pub use secret::{NotASecret, Secret, Secrets};
+pub use settings::{NotARoute, Roots, Route, Settings};
+pub use vendor::{UnknownVendor, Vendor};
