@@ -141,7 +141,8 @@ fn said(seen: Option<&Seen>) -> String {
             format!("{status} (`{}`)", presentable(text.trim()).replace('\n', " "))
         }
         Some(Seen::Answer(status, _)) => status.to_string(),
-        Some(Seen::Broken(how) | Seen::NoConnection(how)) => format!("nothing ({how})"),
+        Some(Seen::Broken(status, how)) => format!("{status}, {how}"),
+        Some(Seen::Nothing(how) | Seen::NoConnection(how)) => format!("nothing ({how})"),
         None => "nothing".to_owned(),
     }
 }

@@ -106,7 +106,7 @@ impl Stranger {
                 .collect();
             let mut seen = Vec::new();
             for one in asked {
-                seen.push(one.await.unwrap_or_else(|error| Seen::Broken(error.to_string())));
+                seen.push(one.await.unwrap_or_else(|error| Seen::Nothing(error.to_string())));
             }
             seen
         })

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use firedrill_block::fingerprint;
 use firedrill_clock::Clock as _;
 use firedrill_failover::{Duration, Failover, Instant};
+use firedrill_provider::{Fault, Latency, Pace, Script, Upstream};
 use firedrill_yaml::Problem;
 
 use super::ask::Seen;
@@ -80,10 +81,15 @@ impl<'a> UrlTarget<'a> {
         Ok(())
     }
 
-    /// Lets `span` pass. In a scenario nothing else takes time, but with a stranger everything does: so moments are kept, and what
-    /// the steps before took is part of the span. If they took more, nothing of what comes is as the scenario means it.
+    /// Lets `span` pass. In a scenario nothing else takes time, unless the provider does, but with a stranger everything does: so
+    /// moments are kept, and what the steps before took is part of the span. If they took more, nothing of what comes is as the
+    /// scenario means it.
     fn pass(&mut self, span: Duration) -> Result<(), Refusal> {
-        self.moment += self.stranger.settings.scale.of(span);
+        let real = self.stranger.settings.scale.of(span);
+        if takes_time(&self.scenario.upstream) {
+            return self.stranger.wait("time passes", self.stranger.clock.now() + real);
+        }
+        self.moment += real;
         let (now, end) =
             (self.stranger.clock.now(), self.began.unwrap_or_default() + self.moment.since(Instant::ZERO));
         if now > end {
@@ -143,13 +149,34 @@ impl<'a> UrlTarget<'a> {
                 effect.broken.push(false);
                 Ok(status.to_string())
             }
-            Seen::Broken(how) => {
+            Seen::Broken(status, how) => {
+                effect.statuses.push(status);
+                effect.broken.push(true);
+                Ok(format!("{status}, {how}"))
+            }
+            Seen::Nothing(how) => {
                 effect.unanswered.push(how.clone());
+                effect.broken.push(true);
                 Ok(how)
             }
             Seen::NoConnection(why) => Err(self.stranger.unreachable(&why)),
         }
     }
+}
+
+/// Whether a request may take time because the provider does.
+fn takes_time(upstream: &Upstream) -> bool {
+    let scripts = upstream.tokens.iter().map(|(_, script)| script).chain([&upstream.default]);
+    let answers: Vec<_> = scripts.flat_map(Script::answers).collect();
+    let faults = answers.iter().map(|answer| &answer.fault);
+    let faults = faults.chain(upstream.outages.iter().map(|outage| &outage.fault));
+    let mut faults = faults.chain(upstream.errors.iter().map(|errors| &errors.fault));
+    upstream.latency != Latency::default()
+        || upstream.pace != Pace::default()
+        || answers.iter().any(|answer| answer.latency.is_some())
+        || faults.any(|fault| {
+            matches!(fault, Some(Fault::Stall | Fault::StallAfter(_) | Fault::Drip(_) | Fault::Endless))
+        })
 }
 
 /// Why `action` cannot be asked of a stranger, if it cannot.
