@@ -100,24 +100,15 @@ impl Stranger {
 
     fn asks_nobody(&self, last: Option<&Seen>, unread: Option<&Entry>) -> Refusal {
         let mock = format!("http://{}", self.player.address());
-        let problem = match unread {
-            Some(Entry { method, path, status, .. }) => {
-                let message = format!(
-                    "the gateway asked the mock provider for {method} {path}, which is a {status} there"
-                );
-                let hint = format!(
-                    "what it speaks is `{}`: its clients mostly want {mock}/v1 as their base",
-                    self.settings.dialect.word()
-                );
-                Problem::new(message).hint(hint)
-            }
-            None => {
-                let message =
-                    format!("the gateway answered {} and asked the mock provider nothing", said(last));
-                Problem::new(message).hint(format!("its upstream should be {mock}"))
-            }
+        let Some(Entry { method, path, status, .. }) = unread else {
+            let message = format!("the gateway answered {} and asked the mock provider nothing", said(last));
+            return Refusal::Unready(Problem::new(message).hint(format!("its upstream should be {mock}")));
         };
-        Refusal::Unready(problem)
+        let message =
+            format!("the gateway asked the mock provider for {method} {path}, which is a {status} there");
+        let word = self.settings.dialect.word();
+        let hint = format!("what it speaks is `{word}`: its clients mostly want {mock}/v1 as their base");
+        Refusal::Unready(Problem::new(message).hint(hint))
     }
 }
 

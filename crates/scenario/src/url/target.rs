@@ -2,17 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use firedrill_block::fingerprint;
 use firedrill_clock::Clock as _;
 use firedrill_failover::{Duration, Failover, Instant};
-use firedrill_provider::{Fault, Latency, Pace, Script, Upstream};
 use firedrill_yaml::Problem;
 
 use super::ask::Seen;
-use super::chance;
+use super::askable::{cannot_ask, of_no_use, takes_time};
 use super::readiness::known;
 use super::stranger::Stranger;
-use crate::scenario::{Action, Expectation, Scenario, StepKind};
+use crate::scenario::{Action, Scenario};
 use crate::target::{Effect, History, PoolState, Refusal, Target};
 
 /// A gateway while a scenario is run against it.
@@ -21,8 +19,8 @@ pub(super) struct UrlTarget<'a> {
     scenario: &'a Scenario,
     seed: u64,
     tokens: BTreeSet<String>,
-    /// Why there is no use in asking anything, if so; `None` until it was looked at.
-    use_less: Option<Option<String>>,
+    /// Why there is no use in asking anything, if there is none.
+    of_no_use: Option<String>,
     /// When the scenario began, on the stranger's clock.
     began: Option<Instant>,
     /// The moment of the scenario, in real time since it began.
@@ -51,7 +49,7 @@ impl<'a> UrlTarget<'a> {
             scenario,
             seed,
             tokens,
-            use_less: None,
+            of_no_use: of_no_use(scenario),
             began: None,
             moment: Instant::ZERO,
             number: 0,
@@ -69,7 +67,7 @@ impl<'a> UrlTarget<'a> {
     /// Begins, if it has not.
     fn begin(&mut self) -> Result<(), Refusal> {
         let scenario = self.scenario;
-        if let Some(reason) = self.use_less.get_or_insert_with(|| use_less(scenario)) {
+        if let Some(reason) = &self.of_no_use {
             return Err(Refusal::CannotAsk(reason.clone()));
         }
         if self.began.is_none() {
@@ -161,108 +159,6 @@ impl<'a> UrlTarget<'a> {
             }
             Seen::NoConnection(why) => Err(self.stranger.unreachable(&why)),
         }
-    }
-}
-
-/// Whether a request may take time because the provider does.
-fn takes_time(upstream: &Upstream) -> bool {
-    let scripts = upstream.tokens.iter().map(|(_, script)| script).chain([&upstream.default]);
-    let answers: Vec<_> = scripts.flat_map(Script::answers).collect();
-    let faults = answers.iter().map(|answer| &answer.fault);
-    let faults = faults.chain(upstream.outages.iter().map(|outage| &outage.fault));
-    let mut faults = faults.chain(upstream.errors.iter().map(|errors| &errors.fault));
-    upstream.latency != Latency::default()
-        || upstream.pace != Pace::default()
-        || answers.iter().any(|answer| answer.latency.is_some())
-        || faults.any(|fault| {
-            matches!(fault, Some(Fault::Stall | Fault::StallAfter(_) | Fault::Drip(_) | Fault::Endless))
-        })
-}
-
-/// Why `action` cannot be asked of a stranger, if it cannot.
-fn cannot_ask(scenario: &Scenario, action: &Action) -> Option<&'static str> {
-    match action {
-        Action::Request { worker: 2.., .. } => {
-            Some("which worker serves a request is for the gateway to say")
-        }
-        Action::Request { draws, .. } if !draws.is_empty() && scenario.config.tokens().len() > 1 => {
-            Some("which token is drawn is for the gateway to say")
-        }
-        Action::Request { .. } => None,
-        Action::Advance(_) if !scenario.ticks_fall_due => Some("its timers cannot be held while time passes"),
-        Action::Advance(_) if scenario.answers_probes => {
-            Some("its probes cannot be held until a step answers them")
-        }
-        Action::Advance(_) => None,
-        Action::Outcome { .. } => Some("no outcome can be reported to it but by an answer of the provider"),
-        Action::Probe { .. } => Some("its probes are answered by the upstream alone"),
-        Action::Tick { .. } => Some("its timers are its own"),
-        Action::ClockBack(_) => Some("its clock cannot be set"),
-        Action::Reconfigure { .. } => Some("it cannot be reconfigured from outside"),
-        Action::Stop { .. } | Action::Start { .. } => {
-            Some("its workers cannot be stopped and started from outside")
-        }
-    }
-}
-
-/// Why there is no use in asking anything of `scenario`, if there is none.
-fn use_less(scenario: &Scenario) -> Option<String> {
-    if scenario.config.tokens().iter().any(|token| fingerprint(&token.label) != token.fingerprint) {
-        return Some(
-            "a token that looks like a real key has another name here than the gateway sends".to_owned(),
-        );
-    }
-    let mut askable = scenario.clone();
-    let (mut asked, mut last) = (false, false);
-    askable.steps.retain_mut(|step| {
-        let StepKind::Act { action, expect, .. } = &mut step.kind else {
-            return match &mut step.kind {
-                StepKind::Concurrently(items) => {
-                    last |= items.iter().any(|(action, _)| cannot_ask(scenario, action).is_some());
-                    asked |= !last;
-                    items.iter_mut().for_each(|(_, expect)| only_what_is_seen(expect));
-                    !last
-                }
-                StepKind::Expect(expect) => {
-                    !last && {
-                        let mut seen = Some(expect.clone());
-                        only_what_is_seen(&mut seen);
-                        seen.is_some_and(|seen| {
-                            *expect = seen;
-                            true
-                        })
-                    }
-                }
-                _ => false,
-            };
-        };
-        last |= cannot_ask(scenario, action).is_some();
-        only_what_is_seen(expect);
-        asked |= !last;
-        !last
-    });
-    let expects = askable.steps.iter().any(|step| match &step.kind {
-        StepKind::Act { expect, .. } => expect.is_some(),
-        StepKind::Concurrently(items) => items.iter().any(|(_, expect)| expect.is_some()),
-        StepKind::Expect(_) => asked,
-        StepKind::Always(_) => false,
-    });
-    if !expects {
-        return Some("nothing that it expects can be seen from outside".to_owned());
-    }
-    let (seed, failure) = chance::against(&askable)?;
-    let at = failure.problem.place().map_or_else(String::new, |place| format!(" at line {}", place.line));
-    Some(format!("whether it holds is for chance to say: on the engine it fails{at} with `--seed {seed}`"))
-}
-
-/// Leaves what a stranger can be asked, if that is anything.
-fn only_what_is_seen(expect: &mut Option<Expectation>) {
-    let Some(asked) = expect else { return };
-    (asked.available, asked.unavailable, asked.unavailable_since) = (None, None, None);
-    (asked.failure_counts, asked.success_counts) = (None, None);
-    (asked.fallback, asked.events) = (None, None);
-    if asked.keys_of_the_step().is_empty() {
-        *expect = None;
     }
 }
 
