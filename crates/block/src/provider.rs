@@ -20,6 +20,9 @@ use crate::pattern::Pattern;
 #[derive(Clone, Debug, Default, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderBlock {
+    /// Whose API the upstream speaks.
+    #[schemars(rename = "type")]
+    pub kind: Option<Spanned<String>>,
     /// The tokens of the pool. In a scenario a token's name is its label: write no real keys.
     #[schemars(length(min = 1))]
     pub api_tokens: Option<Spanned<Vec<Spanned<String>>>>,
@@ -152,7 +155,10 @@ impl<'de> Visitor<'de> for BlockVisitor {
                 "timeout" => block.timeout = Some(map.next_value()?),
                 _ => {
                     check_unrelated(&key)?;
-                    map.next_value::<IgnoredAny>()?;
+                    match key.as_str() {
+                        "type" => block.kind = Some(map.next_value()?),
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
                     block.ignored.push(key);
                 }
             }

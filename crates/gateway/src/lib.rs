@@ -24,7 +24,7 @@ mod vendor;
 pub use flight::InFlight;
 pub use gateway::{Builder, Gateway, StartError};
 pub use metrics::{Lost, Metrics, TokenCounts};
-pub use rehearsal::Rehearsal;
+pub use rehearsal::{Lapse, Rehearsal};
 pub use secret::{NotASecret, Secret, Secrets};
 pub use settings::{NotARoute, Roots, Route, Settings};
 pub use vendor::{UnknownVendor, Vendor};

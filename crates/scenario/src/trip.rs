@@ -11,7 +11,7 @@ use crate::answer::{Answer, Patience};
 use crate::target::Refusal;
 
 /// What a request of a scenario costs, in LLM tokens: questions and answers are not part of the language.
-const LLM_TOKENS: u64 = 10;
+pub(crate) const LLM_TOKENS: u64 = 10;
 
 /// The provider under a scenario.
 #[derive(Clone, Debug)]
@@ -36,16 +36,16 @@ impl Provider {
     fn request(
         &mut self,
         label: &str,
-        policy: &Policy,
         patience: Patience,
         now: Instant,
+        passes_on: impl FnOnce(Status, Instant) -> bool,
     ) -> Option<(Answer, Ticket)> {
         // Who is refused a connection has not called.
         if self.behaviour.is_refusing(now) {
             return Some((Answer::refused(now), Ticket::default()));
         }
         let plan = self.behaviour.call(now, Ask { token: label, llm_tokens: LLM_TOKENS });
-        let answer = Answer::new(&plan, policy, patience, now);
+        let answer = Answer::new(&plan, patience, now, passes_on);
         if answer.is_none() {
             self.ended(plan.ticket);
             return None;
@@ -126,7 +126,13 @@ impl Trip {
         let label = pool.token(token).map(|token| token.label.to_owned()).unwrap_or_default();
         let left = pool.policy().retry().map_or(self.timeout, |retry| retry.left(self.began, now));
         let patience = Patience { headers: self.timeout.min(left), piece: self.timeout };
-        let answered = provider.request(&label, pool.policy(), patience, now);
+        let retries = u32::try_from(self.tried.len()).unwrap_or(u32::MAX);
+        let (policy, began) = (pool.policy(), self.began);
+        let passes_on = |status, at| {
+            let again = policy.retry().is_some_and(|retry| retry.allows(status, retries, began, at));
+            policy.is_success(status) && !again
+        };
+        let answered = provider.request(&label, patience, now, passes_on);
         let (answer, ticket) = answered.ok_or_else(|| {
             Refusal::CannotAsk(format!("the answer to {label} never ends, and neither would this step"))
         })?;
@@ -143,7 +149,11 @@ impl Trip {
         Ok(Some(Attempted { label, fallback, answer, ticket, command }))
     }
 
-    fn draw(&self, pool: &Pool, random: &mut Random) -> Result<Option<Selection>, Refusal> {
+    /// The token of the next attempt; `None` if none is left to try.
+    ///
+    /// # Errors
+    /// If the one that should be drawn cannot be.
+    pub(crate) fn draw(&self, pool: &Pool, random: &mut Random) -> Result<Option<Selection>, Refusal> {
         let attempt = self.tried.len();
         if let Some(label) = self.draws.get(attempt) {
             let id = pool.find(label);
@@ -165,6 +175,12 @@ impl Trip {
             0 => Some(pool.select(random)),
             _ => pool.select_another(random, &self.tried),
         })
+    }
+
+    /// An attempt is made with `token`.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn tries(&mut self, token: TokenId) {
+        self.tried.push(token);
     }
 
     /// Whether it is tried once more after its last answer, as far as `policy` says and the client has nothing of that answer.

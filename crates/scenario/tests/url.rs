@@ -247,6 +247,11 @@ fn a_gateway_that_is_not_ready_could_not_run() {
          clients mostly want http://MOCK/v1 as their base",
     );
     check(Policy::RIGHT, "the gateway at http://127.0.0.1:");
+    let (_gateway, mut stranger) = meet(Policy::RIGHT, "1");
+    let other = POOL.replace("provider:\n", "provider:\n  type: claude\n");
+    let expect = "could not run: the provider of the scenario is of the type `anthropic`, and the mock speaks `openai`; \
+                  `--mock-type anthropic` lets it speak that";
+    assert_eq!(word(&stranger.run(&read("f", &format!("scenario: s{other}{well}")), 0)), expect);
 }
 
 #[test]

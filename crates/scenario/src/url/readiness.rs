@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use firedrill_failover::Duration;
-use firedrill_provider::{Entry, Upstream};
+use firedrill_provider::{Dialect, Entry, Upstream};
 use firedrill_yaml::{Problem, presentable};
 
 use super::ask::Seen;
@@ -24,6 +24,7 @@ impl Stranger {
         scenario: &Scenario,
         tokens: &BTreeSet<String>,
     ) -> Result<Vec<String>, Refusal> {
+        self.speaks_as(scenario)?;
         self.play(&Upstream::default(), tokens, 0)?;
         if self.unrest > Duration::ZERO {
             self.wait("tokens cool down", self.clock.now() + self.unrest)?;
@@ -40,6 +41,20 @@ impl Stranger {
             format!("{label} was not drawn while all was well: the gateway lacks it, or holds it back")
         };
         Ok(missing.iter().map(note).collect())
+    }
+
+    /// The mock provider speaks one dialect for all scenarios.
+    fn speaks_as(&self, scenario: &Scenario) -> Result<(), Refusal> {
+        let Some(Ok(dialect)) = scenario.kind.as_deref().map(str::parse::<Dialect>) else { return Ok(()) };
+        if dialect == self.settings.dialect {
+            return Ok(());
+        }
+        let (wanted, spoken) = (dialect.word(), self.settings.dialect.word());
+        let message =
+            format!("the provider of the scenario is of the type `{wanted}`, and the mock speaks `{spoken}`");
+        Err(Refusal::Unready(
+            Problem::new(message).hint(format!("`--mock-type {wanted}` lets it speak that")),
+        ))
     }
 
     /// The mock provider begins anew with another part.
