@@ -141,6 +141,7 @@ fn cannot_ask(scenario: &Scenario, action: &Action) -> Option<&'static str> {
         Action::Request { draws, .. } if !draws.is_empty() && scenario.config.tokens().len() > 1 => {
             Some("which token is drawn is for the gateway to say")
         }
+        Action::Request { stream: true, .. } => Some("how a stream is asked for is for its users to say"),
         Action::Request { .. } => None,
         Action::Advance(_) if !scenario.ticks_fall_due => Some("its timers cannot be held while time passes"),
         Action::Advance(_) if scenario.answers_probes => {
