@@ -8,7 +8,7 @@ use firedrill_scenario::{
 use firedrill_yaml::Source;
 
 /// A target without its schedules: they are the engine's alone, and other tests go through them.
-pub struct Plain<T>(pub T);
+struct Plain<T>(T);
 
 impl<T: Target> Target for Plain<T> {
     fn name(&self) -> &'static str {
@@ -33,14 +33,15 @@ impl<T: Target> Target for Plain<T> {
 }
 
 /// The scenario in a file.
-pub fn read(path: &Path) -> Result<Scenario, String> {
+pub(crate) fn read(path: &Path) -> Result<Scenario, String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    Scenario::parse(&Source::new(path.display().to_string(), text)).map_err(|problems| format!("{problems:?}"))
+    Scenario::parse(&Source::new(path.display().to_string(), text))
+        .map_err(|problems| format!("{problems:?}"))
 }
 
 /// Where a run on the engine and one on `target` part, in the words of both. `None` if they come to the same: the verdict, the
 /// log to the byte, what was skipped, and the state in the end.
-pub fn difference(scenario: &Scenario, target: &mut dyn Target) -> Option<String> {
+pub(crate) fn difference(scenario: &Scenario, target: &mut dyn Target) -> Option<String> {
     let engine = run(scenario, scenario.seed, &mut Plain(EngineTarget::new(scenario, scenario.seed)));
     let other = run(scenario, scenario.seed, target);
     let (engine, other) = (shown(scenario, &engine), shown(scenario, &other));
