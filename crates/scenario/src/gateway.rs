@@ -105,7 +105,7 @@ impl Play {
             .dialect(dialect)
             .upstream(scenario.upstream.as_ref().clone())
             .seed(seed)
-            .clock(clock.clone())
+            .clock(clock.late())
             .llm_tokens(LLM_TOKENS);
         // Probes are answered in their turn. Requests ask for no model that a scenario could name.
         mock = mock.hold(|entry| entry.model != MODEL);

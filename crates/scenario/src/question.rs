@@ -65,7 +65,9 @@ impl Question {
         }
         let (path, body) = (self.path(), self.body());
         let (path, query) = path.split_once('?').unwrap_or((&path, ""));
-        let headers = vec![("authorization".to_owned(), "Bearer any".to_owned())];
+        let headers = [("authorization", "Bearer any"), ("anthropic-version", "2023-06-01")];
+        let headers: Vec<(String, String)> =
+            headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let incoming = Incoming { method: "POST", path, query, headers: &headers, body: body.as_bytes() };
         let Ok(question) = self.dialect.read(&incoming) else { return Vec::new() };
         let reply = self.dialect.reply(&question, plan, &Context { serial: 0, wall: 0, text: TEXT });

@@ -43,6 +43,10 @@ impl Play {
 
     fn is_at_rest(&self) -> bool {
         let Some(open) = self.mock.at_rest() else { return false };
+        let now = self.clock.now();
+        if !self.mock.listens() && self.clock.first().is_none_or(|first| first > now) {
+            return false;
+        }
         let (mut waiting, mut parked) = (0, 0);
         for (index, member) in self.members.iter().enumerate() {
             let Some(gateway) = &member.gateway else { continue };

@@ -13,6 +13,7 @@ pub(super) fn cannot_ask(scenario: &Scenario, action: &Action) -> Option<&'stati
         Action::Request { draws, .. } if !draws.is_empty() && scenario.config.tokens().len() > 1 => {
             "which token is drawn is for the gateway to say"
         }
+        Action::Request { stream: true, .. } => "how a stream is asked for is for its users to say",
         Action::Advance(_) if !scenario.ticks_fall_due => "its timers cannot be held while time passes",
         Action::Advance(_) if scenario.answers_probes => {
             "its probes cannot be held until a step answers them"
