@@ -1,7 +1,8 @@
 //! A Higress provider block, read as it is.
 //!
 //! What has to do with failover is read strictly: a misspelt key or a bent number is an error at its place. What has
-//! nothing to do with it (`type`, `modelMapping`, …) is accepted and its keys are kept, so that they can be listed.
+//! nothing to do with it (`type`, `modelMapping`, …) is accepted and its keys are kept, so that they can be listed. What a
+//! gateway needs of it is kept with its value.
 
 use std::fmt;
 
@@ -20,6 +21,11 @@ use crate::pattern::Pattern;
 #[derive(Clone, Debug, Default, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderBlock {
+    /// Whose API the upstream speaks. A scenario has no use for it.
+    #[schemars(rename = "type")]
+    pub kind: Option<Spanned<String>>,
+    /// Milliseconds that the upstream may take. A scenario has no use for it.
+    pub timeout: Option<Spanned<Whole>>,
     /// The tokens of the pool. In a scenario a token's name is its label: write no real keys.
     #[schemars(length(min = 1))]
     pub api_tokens: Option<Spanned<Vec<Spanned<String>>>>,
@@ -137,7 +143,11 @@ impl<'de> Visitor<'de> for BlockVisitor {
                 "retryOnFailure" => block.retry_on_failure = Some(map.next_value()?),
                 _ => {
                     check_unrelated(&key)?;
-                    map.next_value::<IgnoredAny>()?;
+                    match key.as_str() {
+                        "type" => block.kind = Some(map.next_value()?),
+                        "timeout" => block.timeout = Some(map.next_value()?),
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
                     block.ignored.push(key);
                 }
             }

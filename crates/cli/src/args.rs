@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::exit::{self, Ended, Error};
 use crate::out::Out;
-use crate::{check, completions, conform, explore, mock, new, replay, run, schema};
+use crate::{check, completions, conform, explore, gateway, mock, new, replay, run, schema};
 
 /// Rehearse API-key failures before they happen
 #[derive(Debug, Parser)]
@@ -51,6 +51,7 @@ pub(crate) enum Command {
     Conform(conform::Args),
     Explore(explore::Args),
     Mock(mock::Args),
+    Gateway(gateway::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -65,6 +66,7 @@ impl Command {
             Self::Conform(args) => conform::conform(&args, out),
             Self::Explore(args) => explore::explore(&args, out),
             Self::Mock(args) => mock::mock(&args, out),
+            Self::Gateway(args) => gateway::gateway(&args, out),
             Self::Schema(args) => Ok(schema::schema(&args, out)),
             Self::Completions(args) => Ok(completions::completions(&args, out)),
         }

@@ -6,16 +6,20 @@
 
 #![forbid(unsafe_code)]
 
+mod file;
 mod gateway;
 mod metrics;
 mod rehearsal;
 mod secret;
 mod settings;
 mod vendor;
+mod watch;
 
+pub use file::{GatewayFile, LogFormat, StoreSetting, Unusable, gateway_schema};
 pub use gateway::{Builder, Gateway, InFlight, StartError};
-pub use metrics::{Lost, Metrics, TokenCounts};
+pub use metrics::{Loading, Lost, Metrics, TokenCounts};
 pub use rehearsal::Rehearsal;
 pub use secret::{NotASecret, Secret, Secrets};
 pub use settings::{NotARoute, Roots, Route, Settings};
 pub use vendor::{UnknownVendor, Vendor};
+pub use watch::Watch;
