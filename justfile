@@ -10,6 +10,10 @@ run *ARGS:
 test:
     cargo test
 
+# Let the official Python clients read the mock
+clients *ARGS:
+    python3 tests/clients/run.py {{ARGS}}
+
 # What the pipeline does, from formatting to documentation
 ci:
     bash .ci/run
@@ -21,6 +25,10 @@ bench *ARGS:
 # Measure the mock provider beside a bare server
 bench-mock:
     cargo bench -p firedrill-benches --no-default-features --features mock --bench mock
+
+# Measure the gateway beside others; ENVOY and LITELLM name the programs, where they are installed
+bench-gateway:
+    cargo bench -p firedrill-benches --no-default-features --features gateway --bench gateway
 
 # Count the engine's instructions and compare them to the baseline
 instructions:

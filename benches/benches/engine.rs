@@ -14,8 +14,8 @@ use firedrill_benches::{
     outcome, shuffled, take_out, tick,
 };
 use firedrill_failover::{
-    Answer, Append, Appended, Command, Duration, Entry, Event, Failover, FailoverSettings, Head, Instant,
-    Log, Newer, Pool, Random, Status, TokenId, Worker,
+    Append, Appended, Command, Duration, Entry, Event, Failover, FailoverSettings, Head, Instant, Log, Newer,
+    Pool, Random, Status, TokenId, Worker,
 };
 
 fn main() {
@@ -148,7 +148,7 @@ fn idle_tick(criterion: &mut Criterion, size: u32) {
                 let failed = pool.decide(
                     WORKER,
                     soon,
-                    &Command::ProbeAnswered { token, probe, answer: Answer::Timeout },
+                    &Command::ProbeAnswered { token, probe, answer: Status::TIMEOUT },
                 );
                 append(&mut pool, soon, failed);
             }

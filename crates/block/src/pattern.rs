@@ -46,9 +46,9 @@ impl JsonSchema for Pattern {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let status = generator.subschema_for::<StatusCode>();
         json_schema!({
-            "description": "A status, or a regular expression for statuses.",
+            "description": "A status, or a regular expression for statuses and for the names of failures below HTTP: `connect`, `timeout`, `reset`.",
             "anyOf": [{ "type": "string", "format": "regex" }, status],
-            "examples": ["429", "5.*"],
+            "examples": ["429", "5.*", "timeout"],
         })
     }
 }

@@ -260,7 +260,7 @@ fn problem(block: &Spanned<ProviderBlock>, error: &ConfigError) -> Problem {
             Problem::new(format!("{pattern} is no pattern for statuses: {}", fault.reason))
                 .at(within(written, fault))
                 .label(format!("character {}", fault.character()))
-                .hint("write a status such as `429`, or `5.*` for all that begin with 5")
+                .hint("write a status such as `429`, `5.*` for all that begin with 5, or a name such as `timeout`")
         }
     }
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use firedrill_clock::{Clock, Real, Virtual};
-use firedrill_provider::{MockFile, Server, Settings};
+use firedrill_provider::{MockFile, Served, Server, Settings};
 use firedrill_yaml::{Problem, Source};
+use serde_json::Value;
 
 use crate::args::TEMPLATE;
 use crate::exit::{Ended, Error};
@@ -115,8 +116,6 @@ fn read(args: &Args, out: &mut Out) -> Result<Option<MockFile>, Problem> {
 }
 
 async fn serve(args: &Args, file: MockFile, out: &mut Out) -> Result<Ended, Error> {
-    let served: Vec<(String, &str, String)> =
-        file.served().map(|(name, dialect, route)| (name.to_owned(), dialect, route)).collect();
     let clock: Arc<dyn Clock> = match args.clock {
         ClockWord::Real => Arc::new(Real::start()),
         ClockWord::Virtual => Arc::new(Virtual::default()),
@@ -130,14 +129,14 @@ async fn serve(args: &Args, file: MockFile, out: &mut Out) -> Result<Ended, Erro
     };
     let interrupt = Interrupt::listen();
     let server = Server::start(file, settings).map_err(|error| {
-        let hint = "choose others with `--port` and `--control-port`; 0 takes any that is free";
+        let hint = "choose others with `--port`, `--control-port` and, for a port of its own, `port` in the \
+                    mock file; 0 takes any that is free";
         Problem::new(error.to_string()).hint(hint)
     })?;
-    let (mock, control) = (format!("http://{}", server.address()), format!("http://{}", server.control()));
-    out.line(format_args!(r#"{{"mock":"{mock}","control":"{control}"}}"#));
+    out.line(addresses(&server));
     out.show();
     if !args.quiet {
-        out.complain(&table(&served, &mock, &control));
+        out.complain(&table(&server));
     }
     while !interrupt.heard() {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -146,14 +145,27 @@ async fn serve(args: &Args, file: MockFile, out: &mut Out) -> Result<Ended, Erro
     Ok(Ended::Interrupted)
 }
 
+/// Where everything is, for scripts.
+fn addresses(server: &Server) -> String {
+    let mock = server.address().map_or_else(|| "null".to_owned(), |address| format!(r#""http://{address}""#));
+    // By hand, for JSON of serde's has no order of ours.
+    let providers = server.served().map(|it| format!("{}:{}", Value::from(it.name), Value::from(it.url)));
+    let providers = providers.collect::<Vec<_>>().join(",");
+    format!(r#"{{"mock":{mock},"control":"http://{}","providers":{{{providers}}}}}"#, server.control())
+}
+
 /// What is served where, for people.
-fn table(served: &[(String, &str, String)], mock: &str, control: &str) -> String {
-    let mut lines = vec![format!("serving {} at {mock}", plural(served.len(), "provider"))];
-    let width = |of: fn(&(String, &str, String)) -> usize| served.iter().map(of).max().unwrap_or(0);
-    let (names, dialects) = (width(|(name, ..)| columns(name)), width(|(_, dialect, _)| columns(dialect)));
-    for (name, dialect, route) in served {
-        lines.push(format!("  {}  {}  {route}", pad(name, names), pad(dialect, dialects)));
+fn table(server: &Server) -> String {
+    let served: Vec<Served<'_>> = server.served().collect();
+    let shared = server.address().map_or_else(String::new, |address| format!(" at http://{address}"));
+    let mut lines = vec![format!("serving {}{shared}", plural(served.len(), "provider"))];
+    let width = |of: fn(&Served<'_>) -> usize| served.iter().map(of).max().unwrap_or(0);
+    let (names, dialects) = (width(|it| columns(it.name)), width(|it| columns(it.dialect.word())));
+    for Served { name, dialect, route, address, .. } in &served {
+        let own = address.map_or_else(String::new, |address| format!(" at http://{address}"));
+        lines.push(format!("  {}  {}  {route}{own}", pad(name, names), pad(dialect.word(), dialects)));
     }
-    lines.push(format!("control API at {control}: /state /journal /counts /openapi.json"));
+    let control = server.control();
+    lines.push(format!("control API at http://{control}: /state /journal /counts /openapi.json"));
     lines.join("\n")
 }

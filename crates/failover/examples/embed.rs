@@ -7,8 +7,8 @@
 #![expect(clippy::print_stdout, reason = "an example is there to be read on the screen")]
 
 use firedrill_failover::{
-    Answer, Attempt, Command, Config, Duration, Event, FailoverSettings, Fingerprint, Instant, MemoryLog,
-    Pool, Random, Settings, Status, Token, Worker, WorkerId,
+    Attempt, Command, Config, Duration, Event, FailoverSettings, Fingerprint, Instant, MemoryLog, Pool,
+    Random, Settings, Status, Token, Worker, WorkerId,
 };
 
 fn main() {
@@ -114,7 +114,7 @@ impl Gateway {
         for event in events {
             let Event::ProbeSent { token, probe } = event else { continue };
             let label = self.worker.pool().token(token).map_or("?", |token| token.label);
-            let answer = Answer::Status(Status::new(provider(label)).expect("three digits"));
+            let answer = Status::new(provider(label)).expect("three digits");
             self.perform(Command::ProbeAnswered { token, probe, answer });
         }
     }

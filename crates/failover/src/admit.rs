@@ -7,7 +7,7 @@ use crate::config::{Failover, Profile};
 use crate::event::{Entry, Event, RestoredBy, Version, WorkerId};
 use crate::pool::{Lease, Pool};
 use crate::roster::{Slot, TokenId};
-use crate::status::{Answer, Status};
+use crate::status::Status;
 use crate::time::Instant;
 
 /// Why an append does not follow from the state before it. Remedy: the log was damaged, edited or mixed with another;
@@ -183,10 +183,8 @@ impl Pool {
                 if self.available_slot(token).is_some() {
                     return Err(Contradiction::AlreadyAvailable);
                 }
-                if let Answer::Status(status) = answer
-                    && self.policy().is_success(status)
-                {
-                    return Err(Contradiction::NotAFailure(status));
+                if self.policy().is_success(answer) {
+                    return Err(Contradiction::NotAFailure(answer));
                 }
                 count(if self.policy().profile() == Profile::Higress { before } else { 0 }, successes)
             }

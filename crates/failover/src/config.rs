@@ -77,7 +77,7 @@ pub struct FailoverSettings {
     pub health_check_model: String,
     /// `cooldownDuration`: milliseconds after which an unavailable token returns at a tick; 0 for never.
     pub cooldown_duration: u64,
-    /// `failoverOnStatus`: regular expressions; default `["4.*", "5.*"]`.
+    /// `failoverOnStatus`: regular expressions for statuses and for the names of failures; default `["4.*", "5.*"]`.
     pub failover_on_status: Vec<String>,
     /// `onReload`, which is firedrill's own; the default is the profile's.
     pub on_reload: Option<OnReload>,

@@ -12,7 +12,7 @@ use crate::config::{Config, HealthCheck, OnReload, Profile};
 use crate::event::{Configured, Entry, Event, RestoredBy, Version, WorkerId};
 use crate::pool::{Lease, Pool};
 use crate::roster::{Slot, TokenId};
-use crate::status::{Answer, Status};
+use crate::status::Status;
 use crate::time::Instant;
 
 /// Which attempt of a request an answer came from.
@@ -47,7 +47,7 @@ pub enum Command {
         /// The number it was sent under.
         probe: u64,
         /// What came of it.
-        answer: Answer,
+        answer: Status,
     },
     /// A configuration was loaded.
     Reconfigure(Config),
@@ -146,7 +146,7 @@ impl Pool {
 
     /// Probe number `probe` for `token` was answered. An answer for a token that is no longer configured changes
     /// nothing; nor, but for the reference's late successes, does one for a token that is available.
-    fn probe_answered(&self, token: TokenId, probe: u64, answer: Answer) -> Vec<Event> {
+    fn probe_answered(&self, token: TokenId, probe: u64, answer: Status) -> Vec<Event> {
         let Some(failover) = self.policy.failover().filter(|failover| failover.health_check().is_some())
         else {
             return Vec::new();
@@ -162,7 +162,7 @@ impl Pool {
             return Vec::new();
         }
         let out = !self.roster.is_available(slot);
-        let passed = matches!(answer, Answer::Status(status) if self.policy.is_success(status));
+        let passed = self.policy.is_success(answer);
         let threshold = failover.success_threshold().get();
         let successes = slot.successes.saturating_add(1);
         match (out, passed) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::pool::Pool;
 use crate::roster::TokenId;
-use crate::status::{Answer, Status};
+use crate::status::Status;
 use crate::time::Instant;
 
 /// How many appends a log has: 0 is the empty log, and every append adds one.
@@ -189,7 +189,7 @@ pub enum Event {
         /// Which probe.
         probe: u64,
         /// What it was answered.
-        answer: Answer,
+        answer: Status,
         /// The token's probe successes afterwards.
         successes: u32,
     },

@@ -84,6 +84,6 @@ pub use log::{Append, Appended, Founding, Log, MemoryLog, Newer, Start};
 pub use pool::{Lease, Pool, Selection, TokenState};
 pub use random::Random;
 pub use roster::TokenId;
-pub use status::{Answer, NotAStatus, NotAStatusSet, PatternError, Status, StatusSet};
+pub use status::{NotAStatus, NotAStatusSet, PatternError, Status, StatusSet};
 pub use time::{Duration, Instant};
 pub use worker::{MOST_TOGETHER, Refused, Worker};

@@ -24,7 +24,7 @@ use crate::fingerprint::Fingerprint;
 use crate::fold::Fold;
 use crate::pool::Pool;
 use crate::roster::TokenId;
-use crate::status::{Answer, Status};
+use crate::status::Status;
 use crate::time::Instant;
 
 use self::check::Check;
@@ -213,7 +213,7 @@ impl Reader {
             EventLine::ProbePassed { token: label, probe, successes } => {
                 Event::ProbePassed { token: token(label)?, probe, successes }
             }
-            EventLine::ProbeFailed { token: label, probe, answer: AnswerLine(answer), successes } => {
+            EventLine::ProbeFailed { token: label, probe, answer, successes } => {
                 Event::ProbeFailed { token: token(label)?, probe, answer, successes }
             }
         })
@@ -375,7 +375,7 @@ enum EventLine<'a> {
         #[serde(borrow)]
         token: Cow<'a, str>,
         probe: u64,
-        answer: AnswerLine,
+        answer: Status,
         successes: u32,
     },
 }
@@ -386,49 +386,6 @@ enum RestoredByLine {
     Cooldown,
     HealthCheck { probe: u64 },
 }
-
-/// A status, or the word `timeout`.
-struct AnswerLine(Answer);
-
-impl Serialize for AnswerLine {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Answer::Status(status) => status.serialize(serializer),
-            Answer::Timeout => serializer.serialize_str(TIMEOUT),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for AnswerLine {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnswerVisitor)
-    }
-}
-
-struct AnswerVisitor;
-
-impl serde::de::Visitor<'_> for AnswerVisitor {
-    type Value = AnswerLine;
-
-    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("a status from 100 to 999 or \"timeout\"")
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, code: u64) -> Result<AnswerLine, E> {
-        let status = u16::try_from(code).ok().and_then(Status::new);
-        let status = status.ok_or_else(|| E::invalid_value(serde::de::Unexpected::Unsigned(code), &self))?;
-        Ok(AnswerLine(Answer::Status(status)))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<AnswerLine, E> {
-        match word {
-            TIMEOUT => Ok(AnswerLine(Answer::Timeout)),
-            _ => Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)),
-        }
-    }
-}
-
-const TIMEOUT: &str = "timeout";
 
 fn event_line<'a>(before: &'a Pool, event: &'a Event) -> EventLine<'a> {
     let token = |id: TokenId| {
@@ -462,7 +419,7 @@ fn event_line<'a>(before: &'a Pool, event: &'a Event) -> EventLine<'a> {
             EventLine::ProbePassed { token: token(id), probe, successes }
         }
         Event::ProbeFailed { token: id, probe, answer, successes } => {
-            EventLine::ProbeFailed { token: token(id), probe, answer: AnswerLine(answer), successes }
+            EventLine::ProbeFailed { token: token(id), probe, answer, successes }
         }
     }
 }

@@ -304,7 +304,7 @@ impl World {
         let mut model = Model::new(self.rules.clone(), None);
         for (_, _, order, at) in done {
             match order {
-                Answered(name, status) => model.outcome(name, status, false, at),
+                Answered(name, status) => model.outcome(name, &status.to_string(), false, at),
                 Tick(_) => drop(model.tick(1, at)),
                 Load(load) => model.reconfigure(load.0.clone()),
             }

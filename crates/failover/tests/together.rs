@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 
 use firedrill_failover::{
-    Answer, Append, Appended, Attempt, Command, Config, Duration, FailoverSettings, Fingerprint, Instant,
-    Log as _, MOST_TOGETHER, MemoryLog, Pool, Profile, Random, Refused, Settings, Status, Token, Worker,
-    WorkerId,
+    Append, Appended, Attempt, Command, Config, Duration, FailoverSettings, Fingerprint, Instant, Log as _,
+    MOST_TOGETHER, MemoryLog, Pool, Profile, Random, Refused, Settings, Status, Token, Worker, WorkerId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -48,7 +47,7 @@ fn command(order: &Order, profile: Profile, pool: &Pool) -> Option<Command> {
         }
         Order::Tick => Command::Tick,
         Order::Answer(name, probe, code) => {
-            Command::ProbeAnswered { token: pool.find(name)?, probe, answer: Answer::Status(status(code)) }
+            Command::ProbeAnswered { token: pool.find(name)?, probe, answer: status(code) }
         }
         Order::Load(tokens, threshold) => Command::Reconfigure(config(tokens, threshold, profile)),
     })

@@ -51,8 +51,7 @@ fn example(profile: Profile, labels: [&str; 2]) -> Vec<String> {
         Command::Outcome { token, status, attempt: Attempt::First }
     };
     let answer = |token, probe, code| {
-        let answer =
-            Status::new(code).map_or(firedrill_failover::Answer::Timeout, firedrill_failover::Answer::Status);
+        let answer = Status::new(code).unwrap_or(Status::TIMEOUT);
         Command::ProbeAnswered { token, probe, answer }
     };
     for (at, command) in [
@@ -119,6 +118,43 @@ fn a_log_is_written_as_ever() {
     ];
     let lines = example(Profile::Standard, ["a", "b"]);
     assert_eq!(lines[2..15], rest);
+}
+
+#[test]
+fn a_named_failure_stands_where_a_status_does() {
+    let founding = FOUNDING.replace("\"failoverOnStatus\":\"429\"", "\"failoverOnStatus\":\"503,timeout\"");
+    let lines = [
+        r#"{"version":2,"at":1,"by":7,"proposal":2,"events":[{"failed":{"token":"a","status":"connect","failures":1}}]}"#,
+        r#"{"version":3,"at":2,"by":7,"proposal":3,"events":[{"removed":{"token":"a","status":"timeout","failures":2}}]}"#,
+        r#"{"version":4,"at":3,"by":7,"proposal":4,"events":[{"failed":{"token":"b","status":"reset","failures":1}}]}"#,
+        r#"{"version":5,"at":4,"by":7,"proposal":5,"events":[{"lease_taken":{"until":60004}},{"probe_sent":{"token":"a","probe":1}}]}"#,
+        r#"{"version":6,"at":5,"by":7,"proposal":6,"events":[{"probe_failed":{"token":"a","probe":1,"answer":"connect","successes":0}}]}"#,
+    ];
+    let mut reader = read_all([HEADER, &founding]).expect("a good start");
+    let mut sentences = Vec::new();
+    for line in lines {
+        let before = reader.pool().expect("a fold").clone();
+        let wire::Line::Append(entry) = reader.read(line).expect("a good line") else { panic!("an append") };
+        assert_eq!(wire::line(&before, &entry), line);
+        sentences.extend(entry.events.iter().map(|event| event.sentence(&before, entry.at).to_string()));
+    }
+    assert_eq!(
+        sentences,
+        [
+            "token a failed with connect (1 of 2)",
+            "failover: token a is unavailable now (timeout, failure 2 of 2)",
+            "token b failed with reset (1 of 2)",
+            "lease: this worker sends the probes until 1m0.004s",
+            "probe 1 sent for token a",
+            "probe 1 failed for token a (connect)",
+        ]
+    );
+    let line = lines[0].replace("connect", "conect");
+    let expected = "invalid value: string \"conect\", expected a status from 100 to 999, \"connect\", \"timeout\" or \"reset\"";
+    refused(&[HEADER, &founding, &line], 3, column(&line, "conect\"") + 6, expected);
+    let line = lines[0].replace("\"connect\"", "\"timeout\"");
+    let reader = read_all([HEADER, FOUNDING, &line]).expect_err("only 429 counts there");
+    assert_eq!(reader.1.fault, WireFault::Contradiction(Contradiction::NotAFailure(Status::TIMEOUT)));
 }
 
 #[test]
@@ -235,12 +271,12 @@ fn a_line_that_is_corrupted_in_the_middle_is_refused_at_its_place() {
 }
 
 #[test]
-fn an_answer_that_is_neither_a_status_nor_a_timeout_is_refused_in_plain_words() {
-    let expected = "expected a status from 100 to 999 or \"timeout\"";
+fn an_answer_that_is_neither_a_status_nor_a_named_failure_is_refused_in_plain_words() {
+    let any = ", expected a status from 100 to 999, \"connect\", \"timeout\" or \"reset\"";
     for (answer, found) in [
-        ("99", "invalid value: integer `99`"),
-        ("1000", "invalid value: integer `1000`"),
-        ("65736", "invalid value: integer `65736`"),
+        ("99", "expected a status from 100 to 999, found 99"),
+        ("1000", "expected a status from 100 to 999, found 1000"),
+        ("65736", "expected a status from 100 to 999, found 65736"),
         ("-1", "invalid type: integer `-1`"),
         ("200.5", "invalid type: floating point `200.5`"),
         ("null", "invalid type: null"),
@@ -254,7 +290,8 @@ fn an_answer_that_is_neither_a_status_nor_a_timeout_is_refused_in_plain_words() 
             r#"{{"version":2,"at":1,"by":7,"proposal":2,"events":[{{"probe_failed":{{"token":"a","probe":1,"answer":{answer},"successes":0}}}}]}}"#
         );
         let (number, error) = read_all([HEADER, FOUNDING, &bad]).expect_err("a bad answer");
-        assert_eq!((number, error.to_string()), (3, format!("{found}, {expected}")));
+        let rest = if found.starts_with("expected") { "" } else { any };
+        assert_eq!((number, error.to_string()), (3, format!("{found}{rest}")));
         let place = column(&bad, answer);
         assert!((place..=place + answer.len()).contains(&error.column), "column {} of {bad}", error.column);
     }
@@ -313,7 +350,18 @@ fn a_set_of_statuses_has_three_digits_each() {
             FOUNDING.replace(r#""failoverOnStatus":"429""#, &format!(r#""failoverOnStatus":"{set}""#));
         read_all([HEADER, &founding]).map(drop)
     };
-    for good in ["", "429", "100", "999", "400-599", "429-429", "429,500-599", "500,400"] {
+    for good in [
+        "",
+        "429",
+        "100",
+        "999",
+        "400-599",
+        "429-429",
+        "429,500-599",
+        "500,400",
+        "429,timeout",
+        "reset,connect",
+    ] {
         with(good).unwrap_or_else(|(_, error)| panic!("{good}: {error}"));
     }
     for bad in [
@@ -339,9 +387,12 @@ fn a_set_of_statuses_has_three_digits_each() {
         "400-0599",
         "400-+99",
         "4.*",
+        "Timeout",
+        "timeout-reset",
+        "connect ",
     ] {
         let (number, error) = with(bad).expect_err("no set of statuses");
-        let message = format!("expected statuses such as `204,400-599`, found `{bad}`");
+        let message = format!("expected statuses such as `204,400-599` or `429,timeout`, found `{bad}`");
         assert_eq!((number, error.to_string()), (2, message));
     }
 }

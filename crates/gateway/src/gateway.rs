@@ -1,25 +1,35 @@
 //! A gateway from its start to its end.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use firedrill_clock::{Clock, Real};
 use firedrill_failover::{Command, Config, Instant, Worker, WorkerId};
 use firedrill_store::{MemoryStore, Observer, Quiet, Shell, Store};
+use hyper::header::HeaderValue;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinHandle};
 
+use crate::flight::{Flight, InFlight};
+use crate::following::Following;
 use crate::metrics::Metrics;
 use crate::rehearsal::Rehearsal;
 use crate::secret::Secrets;
 use crate::settings::Settings;
+use crate::shared::{Chance, Credentials, Shared};
+use crate::{probing, proxy, ticking, upstream};
 
 /// A gateway that is running. Dropped, it stops at once and breaks off what is being answered; [`Gateway::stop`] lets it end.
 pub struct Gateway {
-    shell: Shell,
-    metrics: Arc<Metrics>,
+    shared: Arc<Shared>,
     address: SocketAddr,
-    admin: Option<SocketAddr>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    /// Ends when it was asked to stop and its clients have their answers.
+    serving: JoinHandle<()>,
+    others: Vec<AbortHandle>,
 }
 
 /// How a gateway is started.
@@ -41,6 +51,9 @@ pub enum StartError {
     /// A token of the pool has no secret. Remedy: keep one for each.
     #[error("expected a secret for every token, found none for `{0}`")]
     NoSecret(String),
+    /// An authority's certificate is of no use. Remedy: as it says.
+    #[error("cannot trust a certificate: {0}")]
+    Root(rustls::Error),
     /// A port could not be had. Remedy: another, or end who has it.
     #[error("cannot listen on {address}: {why}")]
     Port {
@@ -49,21 +62,6 @@ pub enum StartError {
         /// Why not.
         why: io::Error,
     },
-}
-
-/// What a gateway is about just now.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct InFlight {
-    /// Requests whose head has come and whose answer has not been taken whole.
-    pub requests: usize,
-    /// Those of them that wait for upstream: for the head of an answer, or for the next piece of its body.
-    pub requests_waiting: usize,
-    /// Probes that the log has, and whose answers have not been reported.
-    pub probes: usize,
-    /// Those of them that wait for upstream.
-    pub probes_waiting: usize,
-    /// Attempts and probes that were sent upstream since the gateway began.
-    pub sent: u64,
 }
 
 impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
@@ -85,7 +83,7 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
         Builder { settings, clock, store, observer, worker, seed, rehearsal }
     }
 
-    /// Who it is in the log: one that no other ever was. Default: made of the date and the number of the process.
+    /// Who it is in the log: one that no other ever was. Default: by chance.
     pub fn worker(mut self, worker: WorkerId) -> Self {
         self.worker = Some(worker);
         self
@@ -103,30 +101,73 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
         self
     }
 
-    /// Starts it on the runtime that this is awaited in. When it comes back its ports are open.
+    /// Starts it on the runtime that this is awaited in. When it comes back its port is open; it serves at once, from its own
+    /// configuration until the log is heard.
     ///
     /// # Errors
     /// As [`StartError`] says.
+    #[expect(clippy::unused_async, reason = "it needs a runtime, and this says so")]
     pub async fn start(self) -> Result<Gateway, StartError> {
-        let Self { settings, clock, store, observer, worker, .. } = self;
+        let Self { settings, clock, store, observer, worker, seed, rehearsal } = self;
         if let Some(label) = settings.secrets.lacks(&settings.pool) {
             return Err(StartError::NoSecret(label.to_owned()));
         }
-        let listener = tokio::net::TcpListener::bind(settings.listen)
-            .await
-            .map_err(|why| StartError::Port { address: settings.listen, why })?;
-        let address =
-            listener.local_addr().map_err(|why| StartError::Port { address: settings.listen, why })?;
+        let client = upstream::client(&settings.roots).map_err(StartError::Root)?;
+        let (listener, address) = listen(settings.listen)?;
+        let wall = clock.wall();
+        let id = worker.unwrap_or_else(|| WorkerId::new(stranger(wall)));
+        let flight = Arc::new(Flight::default());
+        let (observer, probes, beats) = Following::new(observer, id, &settings.pool, Arc::clone(&flight));
         let began = clock.now();
-        let wall = Instant::from_millis(clock.wall().saturating_sub(settings.log_zero));
-        let worker = Worker::new(worker.unwrap_or(WorkerId::new(1)), wall, &settings.pool);
-        let uptime = move || clock.now().since(began);
-        let (shell, driver) = Shell::new(store, worker, uptime, observer);
+        let uptime = {
+            let clock = Arc::clone(&clock);
+            move || clock.now().since(began)
+        };
+        let log_time = Instant::from_millis(wall.saturating_sub(settings.log_zero));
+        let (shell, driver) = Shell::new(store, Worker::new(id, log_time, &settings.pool), uptime, observer);
         shell.perform(Command::Join(settings.pool));
-        let tasks = vec![tokio::spawn(driver.run())];
         let metrics = Arc::new(Metrics::default());
-        Ok(Gateway { shell, metrics, address, admin: None, tasks })
+        let host = HeaderValue::from_str(settings.upstream.authority.as_str())
+            .expect("broken invariant: an authority is made of what a header can hold");
+        let shared = Arc::new(Shared {
+            credentials: ArcSwap::from_pointee(Credentials::new(settings.secrets, settings.vendor, &metrics)),
+            shell: shell.clone(),
+            client,
+            route: settings.upstream,
+            host,
+            vendor: settings.vendor,
+            timeout: settings.timeout,
+            clock: Arc::clone(&clock),
+            limits: Arc::new(settings.limits),
+            metrics,
+            flight,
+            rehearsal,
+            last_good: ArcSwapOption::empty(),
+            chance: Chance::new(seed.unwrap_or(id.number())),
+            stop: watch::Sender::new(false),
+        });
+        let others = vec![
+            tokio::spawn(driver.run()).abort_handle(),
+            tokio::spawn(probing::probe(Arc::clone(&shared), probes)).abort_handle(),
+            tokio::spawn(ticking::tick(shell, clock, began, beats)).abort_handle(),
+        ];
+        let serving = tokio::spawn(proxy::accept(Arc::clone(&shared), listener));
+        Ok(Gateway { shared, address, serving, others })
     }
+}
+
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listening = proxy::listen(address).and_then(|listener| {
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    listening.map_err(|why| StartError::Port { address, why })
+}
+
+/// A number that no other process has, most likely: two may begin at one moment with one number, in containers of their own.
+fn stranger(wall: u64) -> u64 {
+    // What is more than 53 bits is not the same number to everybody who reads JSON.
+    RandomState::new().hash_one((wall, std::process::id())) >> 11
 }
 
 impl Gateway {
@@ -150,20 +191,21 @@ impl Gateway {
 
     /// Where its state is told, if it is.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin
+        None
     }
 
     /// Its pool, and how it stands with its store.
     pub fn shell(&self) -> &Shell {
-        &self.shell
+        &self.shared.shell
     }
 
     /// What it has counted.
     pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
+        &self.shared.metrics
     }
 
-    /// Has another configuration take effect, and sends its secrets from now on. Requests in flight keep theirs.
+    /// Has another configuration take effect, and sends its secrets from now on. Requests in flight keep theirs. What is not in
+    /// it any more is sent only for as long as the pool draws nothing else; [`Shell::settled`] tells when it has taken effect.
     ///
     /// # Errors
     /// [`StartError::NoSecret`], and then nothing has changed.
@@ -171,38 +213,67 @@ impl Gateway {
         if let Some(label) = secrets.lacks(&pool) {
             return Err(StartError::NoSecret(label.to_owned()));
         }
-        self.shell.perform(Command::Reconfigure(pool));
+        let shared = &self.shared;
+        let fresh = Credentials::new(secrets, shared.vendor, &shared.metrics);
+        let former = shared.credentials.load();
+        let fresh = Arc::new(fresh.after(&former));
+        shared.credentials.store(Arc::clone(&fresh));
+        shared.shell.perform(Command::Reconfigure(pool));
+        let shared = Arc::clone(shared);
+        tokio::spawn(async move {
+            if shared.shell.settled().await.is_ok() {
+                // Unless another took its place meanwhile.
+                shared.credentials.compare_and_swap(&fresh, Arc::new(fresh.alone()));
+            }
+        });
         Ok(())
     }
 
     /// What it is about just now.
     pub fn in_flight(&self) -> InFlight {
-        InFlight::default()
+        self.shared.flight.now()
     }
 
     /// Waits until no request is in flight, every probe that was not answered waits for upstream, and all that was reported
     /// is settled and can be seen in [`Shell::look`]. While the store is away it never is.
     pub async fn idle(&self) {
-        let _ = self.shell.settled().await;
+        self.at_rest(|flight| flight.requests == 0 && flight.probes == flight.probes_waiting).await;
     }
 
     /// As [`Gateway::idle`], but requests may be in flight that wait for upstream: what a virtual clock is moved after. What
     /// upstream has on its way is for upstream to tell: [`InFlight::sent`] is how often it was asked.
     pub async fn resting(&self) {
-        let _ = self.shell.settled().await;
+        let rests = |flight: &InFlight| {
+            flight.requests == flight.requests_waiting && flight.probes == flight.probes_waiting
+        };
+        self.at_rest(rests).await;
+    }
+
+    async fn at_rest(&self, such: impl Fn(&InFlight) -> bool) {
+        loop {
+            self.shared.flight.until(&such).await;
+            let before = self.in_flight();
+            // Without a driver nothing will ever change.
+            if self.shared.shell.settled().await.is_err() || self.in_flight() == before {
+                return;
+            }
+        }
     }
 
     /// Takes no more connections, lets the answers that are being given end for as long as [`firedrill_line::Limits::grace`]
     /// grants, settles what was reported if the store can be reached, and stops.
     pub async fn stop(mut self) {
-        let _ = self.shell.settled().await;
-        self.tasks.clear();
+        self.shared.stop.send_replace(true);
+        // It ends well, or has been broken off: then it is over as well.
+        let _ = (&mut self.serving).await;
+        let _ = tokio::time::timeout(self.shared.limits.grace, self.shared.shell.settled()).await;
     }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        for task in &self.tasks {
+        self.serving.abort();
+        for task in &self.others {
             task.abort();
         }
     }

@@ -7,16 +7,25 @@
 #![forbid(unsafe_code)]
 
 mod file;
+mod flight;
+mod following;
 mod gateway;
+mod mask;
 mod metrics;
+mod probing;
+mod proxy;
 mod rehearsal;
 mod secret;
 mod settings;
+mod shared;
+mod ticking;
+mod upstream;
 mod vendor;
 mod watch;
 
 pub use file::{GatewayFile, LogFormat, StoreSetting, Unusable, gateway_schema};
-pub use gateway::{Builder, Gateway, InFlight, StartError};
+pub use flight::InFlight;
+pub use gateway::{Builder, Gateway, StartError};
 pub use metrics::{Loading, Lost, Metrics, TokenCounts};
 pub use rehearsal::Rehearsal;
 pub use secret::{NotASecret, Secret, Secrets};

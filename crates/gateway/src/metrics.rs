@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use firedrill_failover::{Answer, Duration, Status};
+use firedrill_failover::{Duration, Status};
 
 /// An attempt that no answer came of: it was lost below HTTP.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,7 +88,7 @@ impl Metrics {
     pub fn probed(&self) {}
 
     /// It came to this.
-    pub fn probe_came(&self, answer: Answer) {
+    pub fn probe_came(&self, answer: Status) {
         let _ = answer;
     }
 

@@ -83,8 +83,8 @@ impl Secrets {
         missing.map(|token| &*token.label)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Fingerprint, &Arc<Kept>)> {
-        self.0.iter().map(|(fingerprint, kept)| (*fingerprint, kept))
+    pub(crate) fn into_iter(self) -> impl Iterator<Item = (Fingerprint, Arc<Kept>)> {
+        self.0.into_iter()
     }
 }
 

@@ -86,3 +86,117 @@ impl Vendor {
         Some(value)
     }
 }
+
+/// What a probe asks.
+const QUESTION: &str = "Who are you?";
+
+impl Vendor {
+    /// Whether a probe can be sent to `path`, to which a request went.
+    pub(crate) fn takes_probes(self, path: &str) -> bool {
+        match self {
+            Self::OpenAi | Self::Azure | Self::Qwen | Self::DeepSeek => path.ends_with("/chat/completions"),
+            Self::Anthropic => path.ends_with("/messages"),
+            Self::Gemini => path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent"),
+        }
+    }
+
+    /// Where a probe for `model` goes before any request has shown where: the vendor's own path, behind `base`.
+    pub(crate) fn default_path(self, base: &str, model: &str) -> String {
+        let model = encoded(model);
+        let path = match self {
+            Self::OpenAi => "/v1/chat/completions".to_owned(),
+            Self::Qwen => "/compatible-mode/v1/chat/completions".to_owned(),
+            Self::DeepSeek => "/chat/completions".to_owned(),
+            Self::Anthropic => "/v1/messages".to_owned(),
+            Self::Azure => format!("/openai/deployments/{model}/chat/completions?api-version=2024-10-21"),
+            Self::Gemini => format!("/v1beta/models/{model}:generateContent"),
+        };
+        // A base of `https://host/v1` has the beginning of it already.
+        let ends = base.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| &base[at..]);
+        let overlap =
+            ends.into_iter().find_map(|end| path.strip_prefix(end).filter(|rest| rest.starts_with('/')));
+        format!("{base}{}", overlap.unwrap_or(&path))
+    }
+
+    /// `path`, to which a request went, for `model`: some vendors have it in the path.
+    pub(crate) fn path_for(self, path: &str, model: &str) -> String {
+        let (before, after) = match self {
+            Self::Azure => ("/deployments/", '/'),
+            Self::Gemini => ("/models/", ':'),
+            Self::OpenAi | Self::Anthropic | Self::Qwen | Self::DeepSeek => return path.to_owned(),
+        };
+        let Some((head, rest)) = path.split_once(before) else { return path.to_owned() };
+        let Some((_, tail)) = rest.split_once(after) else { return path.to_owned() };
+        format!("{head}{before}{}{after}{tail}", encoded(model))
+    }
+
+    /// What a probe says: a short question to `model`.
+    pub(crate) fn question(self, model: &str) -> String {
+        let messages = serde_json::json!([{ "role": "user", "content": QUESTION }]);
+        let question = match self {
+            Self::OpenAi | Self::Azure | Self::Qwen | Self::DeepSeek => {
+                serde_json::json!({ "model": model, "messages": messages })
+            }
+            Self::Anthropic => serde_json::json!({ "model": model, "max_tokens": 1, "messages": messages }),
+            Self::Gemini => {
+                serde_json::json!({ "contents": [{ "role": "user", "parts": [{ "text": QUESTION }] }] })
+            }
+        };
+        question.to_string()
+    }
+
+    /// A header that the vendor wants beside the token.
+    pub(crate) fn version(self) -> Option<(HeaderName, HeaderValue)> {
+        let version = HeaderName::from_static("anthropic-version");
+        (self == Self::Anthropic).then(|| (version, HeaderValue::from_static("2023-06-01")))
+    }
+}
+
+/// A model's name as a segment of a path.
+fn encoded(model: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    model.bytes().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_read_and_another_is_told() {
+        for (word, vendor) in WORDS {
+            assert_eq!(word.parse(), Ok(vendor));
+            assert_eq!(vendor.to_string().parse(), Ok(vendor));
+        }
+        let error = "opnai".parse::<Vendor>().expect_err("no vendor");
+        assert!(
+            error.to_string().starts_with("expected a vendor (`openai`, ")
+                && error.to_string().ends_with("found `opnai`")
+        );
+    }
+
+    #[test]
+    fn a_probe_goes_behind_the_base_and_repeats_nothing_of_it() {
+        assert_eq!(Vendor::OpenAi.default_path("", "m"), "/v1/chat/completions");
+        assert_eq!(Vendor::OpenAi.default_path("/v1", "m"), "/v1/chat/completions");
+        assert_eq!(Vendor::OpenAi.default_path("/proxy/v1", "m"), "/proxy/v1/chat/completions");
+        assert_eq!(Vendor::OpenAi.default_path("/proxy", "m"), "/proxy/v1/chat/completions");
+        assert_eq!(
+            Vendor::Qwen.default_path("/compatible-mode/v1", "m"),
+            "/compatible-mode/v1/chat/completions"
+        );
+        assert_eq!(Vendor::Gemini.default_path("", "a/b"), "/v1beta/models/a%2Fb:generateContent");
+    }
+
+    #[test]
+    fn a_probe_asks_its_own_model_where_the_path_has_it() {
+        let path = Vendor::Azure.path_for("/openai/deployments/mine/chat/completions?api-version=1", "small");
+        assert_eq!(path, "/openai/deployments/small/chat/completions?api-version=1");
+        let path = Vendor::Gemini.path_for("/v1/models/large:streamGenerateContent?alt=sse", "small");
+        assert_eq!(path, "/v1/models/small:streamGenerateContent?alt=sse");
+        assert_eq!(Vendor::OpenAi.path_for("/models/x:y", "small"), "/models/x:y");
+    }
+}

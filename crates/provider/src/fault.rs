@@ -1,9 +1,11 @@
 //! What can go wrong below the status of an answer, and inside a stream.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+use std::num::NonZeroU64;
 
-use firedrill_yaml::Whole;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+use firedrill_yaml::{Whole, custom};
 
 use firedrill_block::Span;
 
@@ -52,7 +54,19 @@ pub enum After {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Drip {
     /// So many bytes at a time; at least 1.
-    pub bytes: Whole,
+    #[serde(deserialize_with = "at_least_one")]
+    #[schemars(with = "Whole", range(min = 1))]
+    pub bytes: NonZeroU64,
     /// This often.
     pub every: Span,
+}
+
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NonZeroU64, D::Error> {
+    let Whole(bytes) = Whole::deserialize(deserializer)?;
+    NonZeroU64::new(bytes).ok_or_else(|| {
+        custom(
+            "expected at least 1, found `0`",
+            "nothing would ever come: that is `stallAfter: { bytes: 0 }`",
+        )
+    })
 }

@@ -32,6 +32,6 @@ pub use script::{Answer, Playback, Script};
 #[cfg(feature = "server")]
 pub use server::{
     AnswerError, Asked, Builder, Clock, Count, Ended, Entry, IntoAnswer, IntoUpstream, Limits, MOST_ENTRIES,
-    MockFile, MockProvider, Real, Server, Settings, StartError, Virtual, Wait, mock_schema,
+    MockFile, MockProvider, Real, Served, Server, Settings, StartError, Virtual, Wait, mock_schema,
 };
 pub use upstream::{Domain, Errors, Outage, Pace, Upstream, WORDS};

@@ -7,6 +7,7 @@
 //! server sends it. Whatever a client does, its [`Ticket`](crate::Ticket) is given back, and no token is ever shown.
 
 mod asked;
+mod clash;
 mod connection;
 mod control;
 mod course;
@@ -32,5 +33,5 @@ pub use firedrill_clock::{Clock, Real, Virtual, Wait};
 pub use firedrill_line::Limits;
 pub use hand::{AnswerError, IntoAnswer};
 pub use journal::{Count, Ended, Entry, MOST_ENTRIES};
-pub use start::{Server, Settings};
+pub use start::{Served, Server, Settings};
 pub use written::mock_schema;

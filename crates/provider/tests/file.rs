@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use firedrill_provider::{MockFile, mock_schema};
+use firedrill_provider::{MockFile, Server, Settings, mock_schema};
 use firedrill_yaml::Source;
 
 #[track_caller]
@@ -13,10 +13,18 @@ fn parse(text: &str) -> MockFile {
 #[track_caller]
 fn check(text: &str, expect: &[(&str, &str, &str)]) {
     let file = parse(text);
-    let served: Vec<_> = file.served().collect();
-    let served: Vec<_> = served.iter().map(|(name, dialect, route)| (*name, *dialect, &**route)).collect();
-    assert_eq!(served, expect);
     assert!(file.warnings.is_empty(), "{:?}", file.warnings);
+    serve(file, |server| {
+        let served: Vec<_> = server.served().map(|it| (it.name, it.dialect.word(), it.route)).collect();
+        let served: Vec<_> =
+            served.iter().map(|(name, dialect, route)| (*name, *dialect, &**route)).collect();
+        assert_eq!(served, expect);
+    });
+}
+
+fn serve(file: MockFile, look: impl FnOnce(&Server)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async { look(&Server::start(file, Settings::local()).expect("it starts")) });
 }
 
 #[test]
@@ -45,6 +53,37 @@ providers:
 }
 
 #[test]
+fn a_port_of_its_own_is_shared_with_nobody() {
+    let joined = MockFile::join(vec![
+        parse("{ type: openai, port: 0, upstream: { outages: [{ from: 0s, for: 1s, fault: refused }] } }"),
+        parse("{ type: gemini }"),
+        parse("{ type: qwen, port: 0, path: /q, host: Q.local }"),
+        parse("{ type: azure, path: /azure }"),
+    ]);
+    serve(joined.expect("no clash"), |server| {
+        let shared = server.address().expect("two share one");
+        let served: Vec<_> = server.served().collect();
+        let own: Vec<_> = served.iter().map(|it| it.address).collect();
+        let [Some(openai), None, Some(qwen), None] = *own else { panic!("{own:?}") };
+        assert!(openai != qwen && ![openai, qwen].contains(&shared));
+        let urls: Vec<_> = served.iter().map(|it| it.url.clone()).collect();
+        let expect = [
+            format!("http://{openai}"),
+            format!("http://{shared}"),
+            format!("http://{qwen}/q"),
+            format!("http://{shared}/azure"),
+        ];
+        assert_eq!(urls, expect);
+    });
+    serve(parse("{ type: openai, port: 0 }"), |server| assert_eq!(server.address(), None));
+    // The only one of the port that others would share.
+    parse(
+        "{ providers: [{ type: openai, upstream: { outages: [{ from: 1s, for: 1s, fault: refused }] } }, \
+           { type: gemini, port: 0 }] }",
+    );
+}
+
+#[test]
 fn a_token_may_be_named_as_it_is_or_by_its_label() {
     check("{ type: openai, tokens: { sk-a: first }, upstream: { sk-a: 429 } }", &[("openai", "openai", "/")]);
     check(
@@ -63,7 +102,7 @@ fn a_token_may_be_named_as_it_is_or_by_its_label() {
 fn the_providers_of_several_files_share_a_port() {
     let join = |texts: [&str; 2]| MockFile::join(texts.map(parse).into());
     let joined = join(["type: openai", "{ type: gemini, path: /g }"]).expect("no clash");
-    assert_eq!(joined.served().count(), 2);
+    serve(joined, |server| assert_eq!(server.served().count(), 2));
     for (texts, expect) in [
         (
             ["type: openai", "{ type: openai, path: /x }"],
@@ -78,7 +117,12 @@ fn the_providers_of_several_files_share_a_port() {
                 "{ type: openai, upstream: { outages: [{ from: 1s, for: 1s, fault: refused }] } }",
                 "{ type: gemini, path: /g }",
             ],
-            "`openai` shares its port, so it cannot refuse connections",
+            "`openai` shares its port, so it cannot refuse connections (nobody would listen for the others: give it one of \
+             its own, `port: 0`)",
+        ),
+        (
+            ["{ type: openai, port: 4143 }", "{ type: gemini, port: 4143 }"],
+            "two providers ask for port 4143 (give each one of its own; 0 takes any that is free)",
         ),
     ] {
         assert_eq!(join(texts).expect_err("a clash").to_string(), expect);

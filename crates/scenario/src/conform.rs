@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use firedrill_failover::{
-    Answer, Attempt, Command, Config, Duration, Event, Failover, Instant, MemoryLog, Pool, Profile, Random,
-    Status, Token, TokenId, Worker, WorkerId,
+    Attempt, Command, Config, Duration, Event, Failover, Instant, MemoryLog, Pool, Profile, Random, Status,
+    Token, TokenId, Worker, WorkerId,
 };
 use firedrill_yaml::{Problem, Source, Spanned, redact};
 use serde::Deserialize;
@@ -197,7 +197,7 @@ impl Replay {
             Deed::Probe => {
                 let (token, status) =
                     (step.needs(step.token.as_ref(), "token")?, step.needs(step.status, "status")?);
-                let answer = Status::new(status).map_or(Answer::Timeout, Answer::Status);
+                let answer = Status::new(status).unwrap_or(Status::TIMEOUT);
                 match self.out.get_mut(token).and_then(VecDeque::pop_front) {
                     Some((token, probe)) => {
                         self.perform(Command::ProbeAnswered { token, probe, answer });

@@ -5,7 +5,7 @@ mod at_once;
 use std::collections::{BTreeMap, VecDeque};
 
 use firedrill_failover::{
-    Answer, Command, Config, Duration, Entry, Event, Failover, Instant, Log, MemoryLog, Pool, Random, Status,
+    Command, Config, Duration, Entry, Event, Failover, Instant, Log, MemoryLog, Pool, Random, Status,
     TokenId, Worker, WorkerId, wire,
 };
 
@@ -147,14 +147,13 @@ impl EngineTarget {
         if !self.answers_probes {
             while let Some(waiting) = self.waiting.pop_front() {
                 // An answer that does not come whole is none.
-                let status =
-                    self.provider.answer(&waiting.label, self.time).map_or(Answer::Timeout, Answer::Status);
+                let status = self.provider.answer(&waiting.label, self.time).unwrap_or(Status::TIMEOUT);
                 self.answer_probe(&waiting, status);
             }
         }
     }
 
-    fn answer_probe(&mut self, &Waiting { member, token, probe, .. }: &Waiting, answer: Answer) {
+    fn answer_probe(&mut self, &Waiting { member, token, probe, .. }: &Waiting, answer: Status) {
         if self.members[member].alive {
             self.perform(member, Command::ProbeAnswered { token, probe, answer });
         }

@@ -49,7 +49,7 @@ pub use firedrill_block::{FailoverBlock, OnReloadWord, Pattern, ProviderBlock, R
 pub use judge::Mismatch;
 pub use replay::{Replay, Replayed, ReplayedEvent, Until};
 pub use run::{Failure, Run, Skipped, Verdict, run, run_on_engine};
-pub use scalar::ProbeStatus;
+pub use scalar::AnyStatus;
 pub use scenario::{Action, Expectation, Probes, Scenario, Step, StepKind, TokenList};
 pub use schedules::{BrokenSchedule, Explored};
 pub use schema::schema;

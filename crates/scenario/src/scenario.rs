@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firedrill_failover::{Answer, Attempt, Config, Duration, Instant, Status};
+use firedrill_failover::{Attempt, Config, Duration, Instant, Status};
 use firedrill_provider::Upstream;
 use firedrill_yaml::{Place, Problem, Source, Spanned};
 
@@ -99,7 +99,7 @@ pub enum Action {
         /// For which token.
         token: String,
         /// What was answered.
-        answer: Answer,
+        answer: Status,
     },
     /// Time passes.
     Advance(Duration),

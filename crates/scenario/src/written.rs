@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::scalar::ProbeStatus;
+use crate::scalar::AnyStatus;
 
 /// A rehearsal: a pool of tokens, what its provider will do, and what should come of it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -116,8 +116,8 @@ pub struct OutcomeFile {
     pub worker: Option<Spanned<Whole>>,
     /// Which token was used.
     pub token: Spanned<String>,
-    /// What was answered.
-    pub status: StatusCode,
+    /// What was answered; `connect`, `timeout` or `reset` for a failure below HTTP.
+    pub status: AnyStatus,
     /// Whether it was the answer to a retry. Default: false.
     #[serde(default)]
     pub retry: bool,
@@ -133,8 +133,8 @@ pub struct OutcomeFile {
 pub struct ProbeFile {
     /// For which token.
     pub token: Spanned<String>,
-    /// What was answered; `timeout` for nothing in time.
-    pub status: ProbeStatus,
+    /// What was answered; `timeout` for nothing in time, `connect` and `reset` for a connection that failed.
+    pub status: AnyStatus,
     /// What should come of it.
     pub expect: Option<Spanned<ExpectFile>>,
 }

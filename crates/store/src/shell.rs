@@ -115,6 +115,15 @@ impl Shell {
         published.pool.select_another(random, &tried).map(|selection| published.drawn(selection))
     }
 
+    /// Draws the token with this label, if [`Shell::select`] or, after others were tried, [`Shell::select_another`] could draw it
+    /// now. For a rehearsal, which says what chance comes to. O(tokens).
+    pub fn select_this(&self, label: &str, tried: &[Drawn]) -> Option<Drawn> {
+        let published = self.shared.published.load();
+        let tried: Vec<TokenId> = tried.iter().filter_map(|drawn| published.id_of(drawn)).collect();
+        let token = published.pool.find(label)?;
+        published.pool.selectable(token, &tried).map(|selection| published.drawn(selection))
+    }
+
     /// The request that used `drawn` was answered `status`. Never waits.
     pub fn report(&self, drawn: Drawn, status: Status, attempt: Attempt) {
         self.send(Item::Outcome { drawn, status, attempt });

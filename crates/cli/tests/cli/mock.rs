@@ -9,6 +9,8 @@ use crate::sandbox::Sandbox;
 /// A mock that is being served. Killed when it is dropped.
 struct Served {
     child: Child,
+    /// What it printed for scripts.
+    line: String,
     mock: String,
     control: String,
 }
@@ -29,9 +31,9 @@ fn serve(sandbox: &Sandbox, args: &str) -> Served {
     let mut child = command.spawn().expect("it starts");
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("a line");
-    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-    let address = |key: &str| line[key].as_str().expect("an address").replace("http://", "");
-    Served { child, mock: address("mock"), control: address("control") }
+    let told: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    let address = |key: &str| told[key].as_str().unwrap_or("").replace("http://", "");
+    Served { child, mock: address("mock"), control: address("control"), line }
 }
 
 impl Served {
@@ -88,12 +90,38 @@ fn providers_are_served_until_an_interrupt() {
     assert!(moved.ends_with("{\"now\":10000}\n"), "{moved}");
     let counts = ask(&served.control, "GET", "/counts", "", "");
     assert!(counts.contains(r#"{"count":1,"provider":"openai","status":429,"token":"sk-a"}"#), "{counts}");
+    let (mock, control) = (&served.mock, &served.control);
+    let line = format!(
+        "{{\"mock\":\"http://{mock}\",\"control\":\"http://{control}\",\
+         \"providers\":{{\"openai\":\"http://{mock}/openai\",\"claude\":\"http://{mock}\"}}}}\n"
+    );
+    assert_eq!(served.line, line);
     let (code, err) = served.interrupt();
     assert_eq!(code, Some(130));
     let expect = format!(
         "serving 2 providers at http://{}\n  openai  openai     claude.local/openai/\n  claude  anthropic  claude.local/\n\
          control API at http://{}: /state /journal /counts /openapi.json\n",
         served.mock, served.control
+    );
+    assert_eq!(err, expect);
+}
+
+#[test]
+fn a_provider_with_a_port_of_its_own_says_where_it_is() {
+    let sandbox = Sandbox::new();
+    sandbox.write("own.yaml", "type: openai\nport: 0\npath: /own\nupstream: { default: 503 }\n");
+    let mut served = serve(&sandbox, "own.yaml");
+    let told: serde_json::Value = serde_json::from_str(&served.line).expect("JSON");
+    assert!(told["mock"].is_null(), "nobody shares it: {told}");
+    let url = told["providers"]["openai"].as_str().expect("an address").to_owned();
+    let address = url.strip_prefix("http://").and_then(|url| url.strip_suffix("/own")).expect("its path");
+    let answer = ask(address, "POST", "/own/v1/chat/completions", "sk-a", QUESTION);
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    let (_, err) = served.interrupt();
+    let expect = format!(
+        "serving 1 provider\n  openai  openai  /own/ at http://{address}\n\
+         control API at http://{}: /state /journal /counts /openapi.json\n",
+        served.control
     );
     assert_eq!(err, expect);
 }
@@ -118,12 +146,14 @@ fn what_cannot_be_served_is_told() {
     );
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("a port").port();
+    sandbox.write("own.yaml", format!("type: openai\nport: {port}\n"));
     for (args, message) in [
         ("bad.yaml".to_owned(), "bad.yaml:1:7"),
         ("key.yaml".to_owned(), "unknown token `second`"),
         ("good.yaml good.yaml".to_owned(), "two providers are called `openai`"),
         ("none.yaml".to_owned(), "none.yaml"),
         (format!("good.yaml --control-port 0 --port {port}"), "cannot listen on 127.0.0.1:"),
+        ("own.yaml --control-port 0".to_owned(), "cannot listen on 127.0.0.1:"),
     ] {
         let ran = sandbox.run(&format!("mock {args}"));
         assert_eq!((ran.code, &*ran.out), (2, ""), "{ran}");

@@ -28,7 +28,7 @@ pub(crate) struct Rules {
 pub(crate) enum Pattern {
     /// `4.*` for the digit 4.
     Digit(char),
-    /// The text itself, such as `429` or `42`.
+    /// The text itself, such as `429`, `42` or `timeout`.
     Text(&'static str),
 }
 
@@ -40,8 +40,7 @@ impl Pattern {
         }
     }
 
-    fn matches(self, status: u16, anywhere: bool) -> bool {
-        let status = status.to_string();
+    fn matches(self, status: &str, anywhere: bool) -> bool {
         match (self, anywhere) {
             (Self::Digit(digit), true) => status.contains(digit),
             (Self::Digit(digit), false) => status.starts_with(digit),
@@ -85,10 +84,14 @@ pub(crate) enum Mutation {
     LeaseOutlivesItsEnd,
     SuccessThresholdOneLate,
     ProbesDueTokens,
+    NamesMatchNothing,
+    ClientStatusMatchesNothing,
+    EveryNameIsAnswered503,
+    OnlyNamesAreNoFailures,
 }
 
 impl Mutation {
-    pub(crate) const ALL: [Self; 31] = [
+    pub(crate) const ALL: [Self; 35] = [
         Self::ThresholdOneLate,
         Self::ThresholdOneEarly,
         Self::CooldownMustBePassed,
@@ -120,6 +123,10 @@ impl Mutation {
         Self::LeaseOutlivesItsEnd,
         Self::SuccessThresholdOneLate,
         Self::ProbesDueTokens,
+        Self::NamesMatchNothing,
+        Self::ClientStatusMatchesNothing,
+        Self::EveryNameIsAnswered503,
+        Self::OnlyNamesAreNoFailures,
     ];
 }
 
@@ -171,25 +178,44 @@ impl Model {
         self.wrong == Some(wrong)
     }
 
-    pub(crate) fn is_success(&self, status: u16) -> bool {
+    /// `status` is three digits or a name.
+    pub(crate) fn is_success(&self, status: &str) -> bool {
         if self.rules.higress || self.is(Mutation::OnlyTwoHundredIsSuccessInStandard) {
-            status == 200
+            status == "200"
         } else {
-            (200..300).contains(&status)
+            status.starts_with('2')
         }
     }
 
-    pub(crate) fn is_failure(&self, status: u16) -> bool {
+    /// What a client is answered for a failure that has a name.
+    fn answered(&self, status: &str) -> Option<&'static str> {
+        match status {
+            "timeout" if !self.is(Mutation::EveryNameIsAnswered503) => Some("504"),
+            "connect" | "reset" | "timeout" => Some("503"),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_failure(&self, status: &str) -> bool {
         let anywhere = if self.rules.higress {
             !self.is(Mutation::PatternsMatchFromTheStartInHigress)
         } else {
             self.is(Mutation::PatternsMatchAnywhereInStandard)
         };
+        let answered = self.answered(status);
+        if answered.is_some() && self.is(Mutation::OnlyNamesAreNoFailures) {
+            return false;
+        }
+        let by_name = answered.is_none() || !self.is(Mutation::NamesMatchNothing);
+        let by_answer = answered.filter(|_| !self.is(Mutation::ClientStatusMatchesNothing));
         !self.is_success(status)
-            && self.rules.patterns.iter().any(|pattern| pattern.matches(status, anywhere))
+            && self.rules.patterns.iter().any(|pattern| {
+                (by_name && pattern.matches(status, anywhere))
+                    || by_answer.is_some_and(|answered| pattern.matches(answered, anywhere))
+            })
     }
 
-    pub(crate) fn outcome(&mut self, token: &str, status: u16, retry: bool, at: u64) {
+    pub(crate) fn outcome(&mut self, token: &str, status: &str, retry: bool, at: u64) {
         if !self.rules.enabled {
             return;
         }
@@ -327,15 +353,14 @@ impl Model {
         sent
     }
 
-    /// `status` is `None` for a probe that timed out.
-    pub(crate) fn probe_answered(&mut self, token: &str, number: u64, status: Option<u16>) {
+    pub(crate) fn probe_answered(&mut self, token: &str, number: u64, status: &str) {
         let heard = self.out.iter().position(|probe| probe.number == number && probe.token == token);
         let Some(heard) = heard else { return };
         if !self.rules.enabled || self.rules.probe_timeout.is_none() {
             return;
         }
         self.out.remove(heard);
-        let passed = status.is_some_and(|status| self.is_success(status));
+        let passed = self.is_success(status);
         let is_out = self.unavailable.iter().any(|name| name == token);
         let threshold = if self.is(Mutation::SuccessThresholdOneLate) {
             self.rules.success_threshold + 1

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use firedrill_failover::{
-    Answer, Attempt, Command, Config, Entry, Event, Fingerprint, Instant, Pool, Profile, Status, StatusSet,
-    Token, TokenId, WorkerId, wire,
+    Attempt, Command, Config, Entry, Event, Fingerprint, Instant, Pool, Profile, Status, StatusSet, Token,
+    TokenId, WorkerId, wire,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -17,9 +17,12 @@ use crate::shown::shown;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 /// What is usual stands here more often.
-const STATUSES: [u16; 18] =
-    [200, 200, 200, 201, 204, 299, 302, 304, 404, 405, 425, 429, 429, 429, 429, 500, 500, 503];
-const ANSWERS: [u16; 8] = [200, 200, 200, 200, 204, 302, 429, 500];
+const STATUSES: [&str; 21] = [
+    "200", "200", "200", "201", "204", "299", "302", "304", "404", "405", "425", "429", "429", "429", "429",
+    "500", "500", "503", "connect", "timeout", "reset",
+];
+const ANSWERS: [&str; 12] =
+    ["200", "200", "200", "200", "200", "200", "204", "302", "429", "500", "timeout", "reset"];
 const MOMENTS: [u64; 14] = [0, 1, 2, 49, 50, 51, 99, 100, 101, 1_000, 29_999, 30_001, 59_999, 60_000];
 
 /// A configuration and what happens under it.
@@ -34,7 +37,7 @@ enum Step {
     /// `earlier` takes the id that the token had before it was dropped, if it was.
     Outcome {
         name: &'static str,
-        status: u16,
+        status: &'static str,
         retry: bool,
         earlier: bool,
     },
@@ -46,7 +49,7 @@ enum Step {
     /// An answer to the `which`-latest probe, be it out or not.
     Answer {
         which: usize,
-        status: Option<u16>,
+        status: &'static str,
     },
     /// An answer to a probe that was never sent.
     Invented {
@@ -67,6 +70,9 @@ fn rules() -> impl Strategy<Value = Rules> {
         vec![Pattern::Digit('5')],
         vec![Pattern::Text("42"), Pattern::Text("500")],
         vec![Pattern::Digit('2'), Pattern::Digit('4')],
+        vec![Pattern::Text("429"), Pattern::Text("timeout")],
+        vec![Pattern::Text("503"), Pattern::Text("out")],
+        vec![Pattern::Text("504"), Pattern::Text("connect")],
     ]);
     (
         any::<bool>(),
@@ -100,13 +106,12 @@ fn rules() -> impl Strategy<Value = Rules> {
 fn step() -> impl Strategy<Value = Step> {
     let name = || select(&NAMES[..]);
     let outcome = (name(), select(&STATUSES[..]), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
-    let answered = prop::option::weighted(0.9, select(&ANSWERS[..]));
     prop_oneof![
         20 => outcome.prop_map(|(name, status, retry, earlier)| Step::Outcome { name, status, retry, earlier }),
         8 => select(&MOMENTS[..]).prop_map(Step::Advance),
         1 => select(&MOMENTS[..]).prop_map(Step::ClockBack),
         14 => (1..3_u64).prop_map(|worker| Step::Tick { worker }),
-        14 => (0..4_usize, answered).prop_map(|(which, status)| Step::Answer { which, status }),
+        14 => (0..4_usize, select(&ANSWERS[..])).prop_map(|(which, status)| Step::Answer { which, status }),
         1 => (name(), 0..3_u64).prop_map(|(name, ahead)| Step::Invented { name, ahead }),
         1 => rules().prop_map(Step::Reconfigure),
     ]
@@ -163,8 +168,9 @@ fn resolved(patterns: &[Pattern], higress: bool) -> String {
         .with_borrow_mut(|known| known.entry((written.join(" "), higress)).or_insert_with(resolve).clone())
 }
 
-fn status(code: u16) -> Status {
-    Status::new(code).expect("a status")
+/// Three digits or a name.
+fn status(word: &str) -> Status {
+    Status::named(word).unwrap_or_else(|| Status::new(word.parse().expect("a number")).expect("a status"))
 }
 
 /// A probe that the engine asked to be sent.
@@ -243,14 +249,14 @@ impl Pair {
     fn step(&mut self, step: &Step) -> Result<(), String> {
         let at = self.at();
         match *step {
-            Step::Outcome { name, status: code, retry, earlier } => {
+            Step::Outcome { name, status: word, retry, earlier } => {
                 let Some(ids) = self.ids.get(name) else { return Ok(()) };
                 let from_the_end = if earlier && ids.len() > 1 { 2 } else { 1 };
                 let token = ids[ids.len() - from_the_end];
                 let attempt = if retry { Attempt::Retry } else { Attempt::First };
-                self.perform(1, &Command::Outcome { token, status: status(code), attempt })?;
+                self.perform(1, &Command::Outcome { token, status: status(word), attempt })?;
                 if from_the_end == 1 {
-                    self.model.outcome(name, code, retry, at);
+                    self.model.outcome(name, word, retry, at);
                 }
             }
             Step::Advance(millis) => self.now += millis,
@@ -264,12 +270,12 @@ impl Pair {
                     return Err(format!("the probes are {probes:?}, the model's {expect:?}"));
                 }
             }
-            Step::Answer { which, status: code } => return self.answer(which, code),
+            Step::Answer { which, status: word } => return self.answer(which, word),
             Step::Invented { name, ahead } => {
                 let Some(ids) = self.ids.get(name) else { return Ok(()) };
                 let token = ids[ids.len() - 1];
                 let probe = self.sent.last().map_or(1, |sent| sent.number + 1) + ahead;
-                let answer = Answer::Status(status(200));
+                let answer = status("200");
                 self.perform(1, &Command::ProbeAnswered { token, probe, answer })?;
             }
             Step::Reconfigure(ref rules) => {
@@ -282,7 +288,7 @@ impl Pair {
         Ok(())
     }
 
-    fn answer(&mut self, which: usize, code: Option<u16>) -> Result<(), String> {
+    fn answer(&mut self, which: usize, word: &str) -> Result<(), String> {
         let Some(place) = self.sent.len().checked_sub(which + 1) else { return Ok(()) };
         let higress = self.model.rules.higress;
         let sent = &mut self.sent[place];
@@ -292,9 +298,8 @@ impl Pair {
         }
         sent.answered = true;
         let (number, token, name) = (sent.number, sent.id, sent.name.clone());
-        let answer = code.map(status).map_or(Answer::Timeout, Answer::Status);
-        self.perform(2, &Command::ProbeAnswered { token, probe: number, answer })?;
-        self.model.probe_answered(&name, number, code);
+        self.perform(2, &Command::ProbeAnswered { token, probe: number, answer: status(word) })?;
+        self.model.probe_answered(&name, number, word);
         Ok(())
     }
 

@@ -1,8 +1,6 @@
 //! Snapshots of random logs: what is written is read back, and what is changed in it is refused or does no harm.
 
-use firedrill_failover::{
-    Answer, Attempt, Command, Entry, Fold, Instant, Random, Status, TokenId, WorkerId, wire,
-};
+use firedrill_failover::{Attempt, Command, Entry, Fold, Instant, Random, Status, TokenId, WorkerId, wire};
 use serde_json::Value;
 
 /// A log as text, read: the fold after every line.
@@ -156,7 +154,7 @@ fn goes_on(mut fold: Fold) {
             1 => Command::Outcome { token, status, attempt: Attempt::First },
             _ => {
                 let probe = u64::from(random.below(9));
-                Command::ProbeAnswered { token, probe, answer: Answer::Status(status) }
+                Command::ProbeAnswered { token, probe, answer: status }
             }
         };
         at = at.max(Instant::from_millis(at.as_millis().saturating_add(u64::from(random.below(70_000)))));

@@ -165,3 +165,32 @@ fn every_failure_that_takes_out_says_what_it_was() {
         "failover: token a is unavailable now (418, failure 1 of 1)"
     );
 }
+
+#[test]
+fn a_named_failure_counts_by_its_name_or_by_what_a_client_is_answered() {
+    for (patterns, counted) in [
+        ("", &["connect", "timeout", "reset"][..]),
+        ("; failoverOnStatus 429", &[]),
+        ("; failoverOnStatus 429 timeout", &["timeout"]),
+        ("; failoverOnStatus 503", &["connect", "reset"]),
+        ("; failoverOnStatus 504 reset", &["timeout", "reset"]),
+        ("; higress; failoverOnStatus out", &["timeout"]),
+        ("; higress; failoverOnStatus 3", &["connect", "reset"]),
+    ] {
+        for name in ["connect", "timeout", "reset"] {
+            let step = if counted.contains(&name) { "a:1 b | ! failed a 1" } else { "nothing" };
+            let rules = format!("a b; failureThreshold 2; cooldownDuration 100{patterns}");
+            check(&rules, &format!("a {name} => {step}"));
+        }
+    }
+}
+
+#[test]
+fn a_named_failure_is_never_a_success() {
+    for profile in ["", "; higress"] {
+        let rules = format!("a b; failureThreshold 2; cooldownDuration 100; failoverOnStatus 429{profile}");
+        for name in ["connect", "timeout", "reset"] {
+            check(&rules, &format!("a 429 => a:1 b |\na {name} => nothing\na 429 => b | a@0"));
+        }
+    }
+}

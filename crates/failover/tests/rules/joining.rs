@@ -1,8 +1,8 @@
 //! How workers come to share a log.
 
 use firedrill_failover::{
-    Answer, Appended, Attempt, Command, Configured, Duration, Event, Instant, Log as _, MemoryLog, Pool,
-    Refused, Version, Worker, WorkerId,
+    Appended, Attempt, Command, Configured, Duration, Event, Instant, Log as _, MemoryLog, Pool, Refused,
+    Status, Version, Worker, WorkerId,
 };
 
 use crate::script::{check, config, lists, status};
@@ -157,7 +157,7 @@ fn nothing_else_happens_before_the_log_is_founded() {
         }
     }
     assert_eq!(first_appended(|_| Command::Tick), []);
-    for answer in [Answer::Timeout, Answer::Status(status(200))] {
+    for answer in [Status::TIMEOUT, status(200)] {
         let answered = |token| Command::ProbeAnswered { token, probe: 1, answer };
         assert_eq!(first_appended(|worker| answered(a(worker))), []);
     }

@@ -8,7 +8,7 @@
 //!
 //! - `@100` is real time, which every worker's clock shows; without it time stands. `w2` as the next word lets worker 2 do it, else worker 1 does;
 //!   it has heard of everything that is in the log by then, and `w2~` has not.
-//! - `a 429` is an outcome; `a 429 retry` is that of a retry; `tick` is one; `probe 1 a 200` and `probe 1 a timeout` are answers; `load <rules>` reconfigures; `join` and `join <rules>` join;
+//! - `a 429` is an outcome, and so is `a timeout`; `a 429 retry` is that of a retry; `tick` is one; `probe 1 a 200` and `probe 1 a timeout` are answers; `load <rules>` reconfigures; `join` and `join <rules>` join;
 //!   `deadline 100` and `deadline none` ask when a tick is due. `old:a` is the id that `a` had before the last `load`.
 //! - `=> b:1 | a@0+2` are the lists: `b` with one failure counted is available, `a` is unavailable since 0 with two
 //!   probe successes. `=> nothing` says that nothing was appended.
@@ -21,8 +21,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use firedrill_failover::{
-    Answer, Attempt, Command, Config, Entry, Event, FailoverSettings, Fingerprint, Instant, Log, MemoryLog,
-    OnReload, Pool, Profile, RestoredBy, RetrySettings, Settings, Status, Token, TokenId, Worker, WorkerId,
+    Attempt, Command, Config, Entry, Event, FailoverSettings, Fingerprint, Instant, Log, MemoryLog, OnReload,
+    Pool, Profile, RestoredBy, RetrySettings, Settings, Status, Token, TokenId, Worker, WorkerId,
 };
 
 /// Plays `script` under `rules` from a log that worker 1 has founded at 0.
@@ -80,6 +80,11 @@ fn token(text: &str) -> Token {
 
 pub(crate) fn status(code: u16) -> Status {
     Status::new(code).expect("a status")
+}
+
+/// A number or a name.
+fn answered(word: &str) -> Status {
+    Status::named(word).unwrap_or_else(|| status(word.parse().expect("a status")))
 }
 
 pub(crate) fn instant(millis: u64) -> Instant {
@@ -221,8 +226,7 @@ impl Scene {
         match *words {
             ["tick"] => Command::Tick,
             ["probe", probe, label, answer] => {
-                let code = answer.parse().map(status);
-                let answer = code.map_or(Answer::Timeout, Answer::Status);
+                let answer = answered(answer);
                 let probe = probe.parse().expect("the number of a probe");
                 Command::ProbeAnswered { token: self.id(number, label), probe, answer }
             }
@@ -238,11 +242,11 @@ impl Scene {
                 Command::Join(self.config.clone())
             }
             [label, code] => {
-                let status = status(code.parse().expect("a status"));
+                let status = answered(code);
                 Command::Outcome { token: self.id(number, label), status, attempt: Attempt::First }
             }
             [label, code, "retry"] => {
-                let status = status(code.parse().expect("a status"));
+                let status = answered(code);
                 Command::Outcome { token: self.id(number, label), status, attempt: Attempt::Retry }
             }
             _ => panic!("no step `{}`", words.join(" ")),

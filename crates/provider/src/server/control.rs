@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use crate::exchange::Body;
 use crate::quota::{Standing, Unit};
+use crate::server::clash::{cannot_refuse, refuses};
 use crate::server::course::Course;
-use crate::server::file::refuses;
 use crate::server::journal::Wanted;
 use crate::server::sending::{Sending, Stream};
 use crate::server::serve::read;
@@ -149,9 +149,9 @@ async fn replace(shared: &Shared, name: &str, body: &Bytes) -> Answered {
         return Err(refused(StatusCode::NOT_FOUND, &format!("unknown provider {} ({hint})", quoted(name))));
     };
     let upstream: Upstream = parse(body, "what the provider will do")?;
-    if refuses(&upstream) && shared.providers.len() > 1 {
-        let message = "a provider that shares its port cannot refuse connections";
-        return Err(refused(StatusCode::BAD_REQUEST, message));
+    let sharers = shared.providers.iter().filter(|other| other.port == provider.port);
+    if refuses(&upstream) && sharers.count() > 1 {
+        return Err(wrong(&[cannot_refuse(name)]));
     }
     provider.begin(shared.clock.now(), Some(upstream)).map_err(|problems| wrong(&problems))?;
     shared.begun.send_replace(());
@@ -217,6 +217,7 @@ fn state(shared: &Shared) -> Value {
             "name": *provider.name,
             "type": provider.dialect.word(),
             "route": provider.route.to_string(),
+            "port": shared.ports[provider.port].address.port(),
             "began": live.began.as_millis(),
             "refusing": live.behaviour.is_refusing(time),
             "known": live.tokens.labels(),

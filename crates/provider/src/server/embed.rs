@@ -158,8 +158,16 @@ impl Builder {
         }
         let upstream = labelled(self.upstream.map_err(wrong)?, &mut tokens).map_err(StartError::Upstream)?;
         let (name, route) = (self.dialect.word().to_owned(), Route::default());
-        let only =
-            Specified { seed: 0, name, dialect: self.dialect, route, text: self.text, upstream, tokens };
+        let only = Specified {
+            seed: 0,
+            name,
+            dialect: self.dialect,
+            port: None,
+            route,
+            text: self.text,
+            upstream,
+            tokens,
+        };
         let file = MockFile { providers: vec![only], warnings: Vec::new() };
         let server = Server::start(file, self.settings).map_err(StartError::Port)?;
         if let Some(hold) = self.hold {
@@ -183,8 +191,11 @@ impl MockProvider {
     }
 
     /// `http://127.0.0.1:PORT`.
+    ///
+    /// # Panics
+    /// Never: there is a provider.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.0.address())
+        self.0.served().next().expect("broken invariant: it has a provider").url
     }
 
     /// `http://127.0.0.1:PORT`, of the control API.

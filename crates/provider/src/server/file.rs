@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use firedrill_yaml::{Entries, Place, Problem, Source, Spanned, looks_secret, quoted};
+use firedrill_yaml::{Entries, Place, Problem, Source, Spanned, Whole, looks_secret, quoted};
 
 use crate::dialect::Dialect;
-use crate::fault::Fault;
+use crate::server::clash::{Clash, cannot_refuse, refuses_for_others};
 use crate::server::tokens::{Tokens, labelled};
 use crate::server::written::{Written, WrittenProvider};
 use crate::upstream::{Upstream, WORDS};
@@ -31,6 +31,8 @@ pub(crate) struct Specified {
     pub(crate) seed: u64,
     pub(crate) name: String,
     pub(crate) dialect: Dialect,
+    /// The port of its own that it asks for, 0 for any that is free. Without one it shares a port with others.
+    pub(crate) port: Option<u16>,
     pub(crate) route: Route,
     pub(crate) text: String,
     pub(crate) upstream: Upstream,
@@ -70,10 +72,10 @@ impl MockFile {
         Err(checker.errors.into_iter().map(in_file).collect())
     }
 
-    /// The providers of all `files`, behind one port.
+    /// The providers of all `files`; those without a port of their own share one.
     ///
     /// # Errors
-    /// If two of them have one name, or get the same requests, or one wants the port for itself.
+    /// If two of them have one name, ask for one port or get the same requests, or one would close a port that it shares.
     pub fn join(files: Vec<Self>) -> Result<Self, Problem> {
         let mut joined = Self { providers: Vec::new(), warnings: Vec::new() };
         for file in files {
@@ -82,28 +84,14 @@ impl MockFile {
         }
         let providers = &joined.providers;
         for (at, provider) in providers.iter().enumerate() {
-            let name = quoted(&provider.name);
-            if providers[..at].iter().any(|other| other.name == provider.name) {
-                let problem = Problem::new(format!("two providers are called {name}"));
-                return Err(problem.hint("give one a `name` of its own"));
-            }
-            if let Some(other) = providers[..at].iter().find(|other| other.route == provider.route) {
-                let message = format!("every request for {name} is for {} already", quoted(&other.name));
-                let hint = format!("give it a `path` of its own, for example `path: /{}`", provider.name);
-                return Err(Problem::new(message).hint(hint));
-            }
-            if providers.len() > 1 && refuses(&provider.upstream) {
-                return Err(Problem::new(format!("{name} shares its port, so it cannot refuse connections")));
+            if let Some((clash, _)) = Clash::of(provider, &providers[..at]) {
+                return Err(clash.between_files());
             }
         }
-        Ok(joined)
-    }
-
-    /// A line for each provider, for people: its name, what it speaks, and which requests are for it.
-    pub fn served(&self) -> impl Iterator<Item = (&str, &'static str, String)> {
-        self.providers
-            .iter()
-            .map(|provider| (&*provider.name, provider.dialect.word(), provider.route.to_string()))
+        match refuses_for_others(providers) {
+            Some(at) => Err(cannot_refuse(&providers[at].name)),
+            None => Ok(joined),
+        }
     }
 }
 
@@ -130,11 +118,6 @@ impl Route {
     }
 }
 
-/// Whether there is a time at which nobody listens.
-pub(crate) fn refuses(upstream: &Upstream) -> bool {
-    upstream.outages.iter().any(|outage| outage.fault == Some(Fault::Refused))
-}
-
 struct Checker<'a> {
     source: &'a Source,
     seed: u64,
@@ -144,7 +127,8 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn providers(&mut self, written: Written) -> Vec<Specified> {
-        let Written { seed: _, providers, name, dialect, path, host, tokens, upstream, answer } = written;
+        let Written { seed: _, providers, name, dialect, port, path, host, tokens, upstream, answer } =
+            written;
         let Some(providers) = providers else {
             let start = Place { line: 1, column: 1, start: 0, end: 0 };
             let Some(dialect) = dialect else {
@@ -154,12 +138,13 @@ impl Checker<'_> {
                 return Vec::new();
             };
             let upstream = upstream.unwrap_or_default();
-            let only = WrittenProvider { name, dialect, path, host, tokens, upstream, answer };
+            let only = WrittenProvider { name, dialect, port, path, host, tokens, upstream, answer };
             return self.provider(only).into_iter().collect();
         };
         let places = [
             name.map(|name| name.place),
             dialect.map(|dialect| dialect.place),
+            port.map(|port| port.place),
             path.map(|path| path.place),
             host.map(|host| host.place),
             tokens.map(|tokens| tokens.place),
@@ -179,41 +164,20 @@ impl Checker<'_> {
             self.errors.push(Problem::new(message).at(providers.place));
             return Vec::new();
         }
-        let many = providers.len() > 1;
-        let mut known: Vec<(Specified, Place)> = Vec::new();
-        for provider in providers.value {
-            let place = provider.value.dialect.place;
-            let refused = refuses(&provider.value.upstream);
-            if many && refused {
-                let hint = "nobody listens then, for any of them: give it a mock file and a port of its own";
-                let message = "a provider that shares its port cannot refuse connections";
-                self.errors.push(Problem::new(message).at(provider.place).hint(hint));
+        let (mut known, mut places): (Vec<Specified>, Vec<(Place, Place)>) = (Vec::new(), Vec::new());
+        for Spanned { value: provider, place } in providers.value {
+            let kind = provider.dialect.place;
+            let Some(specified) = self.provider(provider) else { continue };
+            if let Some((clash, other)) = Clash::of(&specified, &known) {
+                self.errors.push(clash.at(kind, places[other].1));
             }
-            let Some(specified) = self.provider(provider.value) else { continue };
-            if let Some((other, first)) = known.iter().find(|(other, _)| other.name == specified.name) {
-                let problem =
-                    Problem::new(format!("two providers are called {}", quoted(&other.name))).at(place);
-                self.errors
-                    .push(problem.also(*first, "the first is here").hint("give one a `name` of its own"));
-            } else if let Some((other, first)) =
-                known.iter().find(|(other, _)| other.route == specified.route)
-            {
-                let message = format!(
-                    "every request for {} is for {} already",
-                    quoted(&specified.name),
-                    quoted(&other.name)
-                );
-                let problem = Problem::new(message).at(place).also(*first, "this one gets them");
-                self.errors.push(
-                    problem.hint(format!(
-                        "give it a `path` of its own, for example `path: /{}`",
-                        specified.name
-                    )),
-                );
-            }
-            known.push((specified, place));
+            known.push(specified);
+            places.push((place, kind));
         }
-        known.into_iter().map(|(specified, _)| specified).collect()
+        if let Some(at) = refuses_for_others(&known) {
+            self.errors.push(cannot_refuse(&known[at].name).at(places[at].0));
+        }
+        known
     }
 
     fn provider(&mut self, written: WrittenProvider) -> Option<Specified> {
@@ -223,6 +187,7 @@ impl Checker<'_> {
             host: written.host.map(|host| self.host(&host)),
             path: written.path.map(|path| self.path(&path)).unwrap_or_default(),
         };
+        let port = written.port.map(|port| self.port(&port));
         let mut tokens = match written.tokens {
             Some(tokens) => self.tokens(&tokens),
             None => Tokens::open(),
@@ -231,7 +196,15 @@ impl Checker<'_> {
         let upstream =
             labelled(written.upstream, &mut tokens).map_err(|problems| self.errors.extend(problems)).ok()?;
         let text = written.answer.map_or_else(|| TEXT.to_owned(), |answer| answer.value);
-        Some(Specified { seed: self.seed, name, dialect, route, text, upstream, tokens })
+        Some(Specified { seed: self.seed, name, dialect, port, route, text, upstream, tokens })
+    }
+
+    fn port(&mut self, port: &Spanned<Whole>) -> u16 {
+        u16::try_from(u64::from(port.value)).unwrap_or_else(|_| {
+            let message = format!("expected a port from 0 to 65535, found `{}`", port.value);
+            self.errors.push(Problem::new(message).at(port.place).hint("0 takes any that is free"));
+            0
+        })
     }
 
     fn name(&mut self, name: &Spanned<String>) -> String {

@@ -44,11 +44,12 @@ fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
 }
 
 /// Serves every connection to `listener` by `answer`, until it is asked to stop; then waits for those that are being
-/// answered, for as long as the limits grant. `refuses` says that nobody listens while an outage refuses connections.
+/// answered, for as long as the limits grant. `number` is the port's, if providers are behind it: then nobody listens while
+/// an outage refuses connections.
 pub(crate) async fn accept<A, F>(
     shared: Arc<Shared>,
     listener: TcpListener,
-    (refuses, connections): (bool, usize),
+    (number, connections): (Option<usize>, usize),
     answer: A,
 ) where
     A: Fn(Phase, Request<IncomingBody>) -> F + Clone + Send + Sync + 'static,
@@ -60,13 +61,13 @@ pub(crate) async fn accept<A, F>(
     let mut begun = shared.begun.subscribe();
     loop {
         let now = shared.clock.now();
-        let open = !(refuses && shared.is_refusing(now));
+        let open = number.is_none_or(|number| !shared.is_refusing(number, now));
         port.open(open);
-        if refuses {
-            shared.listening.send_replace(port.listener.is_some());
+        if let Some(number) = number {
+            shared.ports[number].listening.send_replace(port.listener.is_some());
         }
         let change = async {
-            match shared.next_change(now).filter(|_| refuses) {
+            match number.and_then(|number| shared.next_change(number, now)) {
                 Some(at) => shared.clock.wait_until(at).await,
                 None => std::future::pending().await,
             }
@@ -75,7 +76,7 @@ pub(crate) async fn accept<A, F>(
             biased;
             () = asked_to(&mut stop) => break,
             () = change => {}
-            _ = begun.changed(), if refuses => {}
+            _ = begun.changed(), if number.is_some() => {}
             // Another has the port; it may give it back.
             () = tokio::time::sleep(RETRY), if open && port.listener.is_none() => {}
             Some(_) = tasks.join_next() => {}

@@ -19,6 +19,8 @@ use crate::upstream::Upstream;
 pub(crate) struct Provider {
     pub(crate) name: Arc<str>,
     pub(crate) dialect: Dialect,
+    /// Which of the mock's ports is its.
+    pub(crate) port: usize,
     pub(crate) route: Route,
     /// What a well answer says.
     pub(crate) text: String,
@@ -54,14 +56,14 @@ const UNKNOWN: Status = Status::new(401).expect("401 is a status");
 
 impl Provider {
     pub(crate) fn new(
-        (name, dialect, route, text): (Arc<str>, Dialect, Route, String),
+        (name, dialect, port, route, text): (Arc<str>, Dialect, usize, Route, String),
         (upstream, tokens): (Upstream, Tokens),
         seed: u64,
     ) -> Self {
         let upstream = Arc::new(upstream);
         let behaviour = Behaviour::new(Arc::clone(&upstream), seed);
         let live = Live { upstream, behaviour, tokens, began: Instant::ZERO, generation: 0, serial: 0 };
-        Self { name, dialect, route, text, seed, live: Mutex::new(live) }
+        Self { name, dialect, port, route, text, seed, live: Mutex::new(live) }
     }
 
     /// What to do with `question` at `now`.

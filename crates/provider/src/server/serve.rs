@@ -26,12 +26,16 @@ const LONGEST: usize = 256;
 const SHORTEST_KEY: usize = 16;
 
 /// Answers `request`, or does with it what its fate is.
-pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<IncomingBody>) -> Sending {
+pub(crate) async fn answer(
+    (shared, port): (Arc<Shared>, usize),
+    phase: Phase,
+    request: Request<IncomingBody>,
+) -> Sending {
     phase.set(Phase::BODY);
     let (head, body) = request.into_parts();
     let at = shared.clock.now();
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).or(head.uri.host()).unwrap_or("");
-    let found = find(&shared, without_port(host), head.uri.path());
+    let found = find(&shared, port, without_port(host), head.uri.path());
     let mut entry = Entry {
         number: 0,
         at: at.as_millis(),
@@ -160,9 +164,9 @@ impl Told {
     }
 }
 
-/// The provider that a request is for, the one with the longest route, and what of the path is its own.
-fn find<'a>(shared: &Shared, host: &str, path: &'a str) -> Option<(usize, &'a str)> {
-    let routes = shared.providers.iter().enumerate();
+/// The provider that a request to a port is for, the one with the longest route, and what of the path is its own.
+fn find<'a>(shared: &Shared, port: usize, host: &str, path: &'a str) -> Option<(usize, &'a str)> {
+    let routes = shared.providers.iter().enumerate().filter(|(_, provider)| provider.port == port);
     let fits = routes.filter_map(|(number, provider)| Some((number, provider.route.rest(host, path)?)));
     fits.max_by_key(|(number, _)| {
         let route = &shared.providers[*number].route;

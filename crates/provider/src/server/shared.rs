@@ -1,5 +1,6 @@
 //! What every connection shares: the providers, the clock, the journal and the limits.
 
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,8 +17,17 @@ use crate::server::provider::Provider;
 /// Which requests are held.
 pub(crate) type Hold = Arc<dyn Fn(&Entry) -> bool + Send + Sync>;
 
+/// A port of the mock.
+pub(crate) struct Port {
+    pub(crate) address: SocketAddr,
+    /// Whether somebody listens just now.
+    pub(crate) listening: watch::Sender<bool>,
+}
+
 pub(crate) struct Shared {
     pub(crate) providers: Vec<Provider>,
+    /// Where the providers are. Each knows which is its.
+    pub(crate) ports: Vec<Port>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Journal,
     pub(crate) dates: Dates,
@@ -28,8 +38,6 @@ pub(crate) struct Shared {
     pub(crate) connections: AtomicUsize,
     /// Told when a provider begins anew, so that whoever listens looks again.
     pub(crate) begun: watch::Sender<()>,
-    /// Whether somebody listens just now.
-    pub(crate) listening: watch::Sender<bool>,
     /// Whether the server should stop.
     pub(crate) stop: watch::Sender<bool>,
 }
@@ -51,22 +59,31 @@ impl Shared {
         *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(hold);
     }
 
-    /// Whether nobody listens at `now`.
-    pub(crate) fn is_refusing(&self, now: Instant) -> bool {
-        self.providers.iter().any(|provider| provider.is_refusing(now))
+    /// Whether nobody listens on a port at `now`.
+    pub(crate) fn is_refusing(&self, port: usize, now: Instant) -> bool {
+        self.behind(port).any(|provider| provider.is_refusing(now))
     }
 
     /// When that may change next.
-    pub(crate) fn next_change(&self, now: Instant) -> Option<Instant> {
-        self.providers.iter().filter_map(|provider| provider.next_change(now)).min()
+    pub(crate) fn next_change(&self, port: usize, now: Instant) -> Option<Instant> {
+        self.behind(port).filter_map(|provider| provider.next_change(now)).min()
+    }
+
+    fn behind(&self, port: usize) -> impl Iterator<Item = &Provider> {
+        self.providers.iter().filter(move |provider| provider.port == port)
     }
 
     /// Waits until whoever listens has seen what time it is.
     pub(crate) async fn settled(&self) {
-        let mut listening = self.listening.subscribe();
-        let should = |listens: &bool| *listens != self.is_refusing(self.clock.now());
-        // If the port cannot be had again there is nothing to wait for.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), listening.wait_for(should)).await;
+        let all = async {
+            for (number, port) in self.ports.iter().enumerate() {
+                let should = |listens: &bool| *listens != self.is_refusing(number, self.clock.now());
+                // Who listens is gone only when the server is.
+                let _ = port.listening.subscribe().wait_for(should).await;
+            }
+        };
+        // If a port cannot be had again there is nothing to wait for.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), all).await;
     }
 
     /// Begins every provider anew, and the journal.

@@ -8,11 +8,12 @@ use firedrill_clock::{Clock, Real};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::dialect::Dialect;
 use crate::server::date::Dates;
 use crate::server::file::MockFile;
 use crate::server::journal::Journal;
 use crate::server::provider::Provider;
-use crate::server::shared::Shared;
+use crate::server::shared::{Port, Shared};
 use crate::server::{control, listen, serve};
 
 /// Connections to the control API at the same time.
@@ -21,7 +22,8 @@ const MOST_CONTROLLERS: usize = 256;
 /// How a server is started.
 #[derive(Clone)]
 pub struct Settings {
-    /// Where clients ask for answers. With port 0 any that is free.
+    /// Where clients ask for answers. With port 0 any that is free. Providers with a port of their own have it at this
+    /// address, too.
     pub address: SocketAddr,
     /// Where the control API is. Whoever reaches it can do with the mock as they please.
     pub control: SocketAddr,
@@ -47,10 +49,26 @@ impl Settings {
     }
 }
 
+/// A provider that is being served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served<'a> {
+    /// What the journal calls it.
+    pub name: &'a str,
+    /// What it speaks.
+    pub dialect: Dialect,
+    /// Which requests are for it: the host that they ask for, if it has one, and what their paths begin with.
+    pub route: String,
+    /// What the addresses of its requests begin with, as if it had no host of its own.
+    pub url: String,
+    /// The port of its own, if it has one.
+    pub address: Option<SocketAddr>,
+}
+
 /// Mock providers that are being served. Dropped, it stops at once; [`Server::stop`] lets answers end first.
 pub struct Server {
     pub(crate) shared: Arc<Shared>,
-    address: SocketAddr,
+    /// The one that providers share, if any does.
+    address: Option<SocketAddr>,
     control: SocketAddr,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -69,17 +87,31 @@ impl Server {
                 io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
             }
         };
-        let listener = listen::listen(settings.address).map_err(named(settings.address))?;
-        let controller = listen::listen(settings.control).map_err(named(settings.control))?;
-        let (address, control) = (listener.local_addr()?, controller.local_addr()?);
-        let providers = file.providers.into_iter().map(|specified| {
+        let (mut listeners, mut ports, mut providers) = (Vec::new(), Vec::new(), Vec::new());
+        let mut listen = |address: SocketAddr| {
+            let listener = listen::listen(address).map_err(named(address))?;
+            ports.push(Port { address: listener.local_addr()?, listening: watch::Sender::new(true) });
+            listeners.push(listener);
+            io::Result::Ok(ports.len() - 1)
+        };
+        let is_shared = file.providers.iter().any(|specified| specified.port.is_none());
+        let for_all = if is_shared { Some(listen(settings.address)?) } else { None };
+        for specified in file.providers {
+            let port = match (specified.port, for_all) {
+                (None, Some(shared)) => shared,
+                (port, _) => listen(SocketAddr::new(settings.address.ip(), port.unwrap_or(0)))?,
+            };
             let seed = settings.seed.unwrap_or(specified.seed);
-            let fixed = (specified.name.into(), specified.dialect, specified.route, specified.text);
-            Provider::new(fixed, (specified.upstream, specified.tokens), seed)
-        });
+            let fixed = (specified.name.into(), specified.dialect, port, specified.route, specified.text);
+            providers.push(Provider::new(fixed, (specified.upstream, specified.tokens), seed));
+        }
+        let controller = listen::listen(settings.control).map_err(named(settings.control))?;
+        let control = controller.local_addr()?;
         let connections = settings.limits.connections;
+        let address = for_all.map(|port| ports[port].address);
         let shared = Arc::new(Shared {
-            providers: providers.collect(),
+            providers,
+            ports,
             clock: settings.clock,
             journal: Journal::default(),
             dates: Dates::default(),
@@ -87,27 +119,40 @@ impl Server {
             hold: None.into(),
             connections: 0.into(),
             begun: watch::Sender::new(()),
-            listening: watch::Sender::new(true),
             stop: watch::Sender::new(false),
         });
-        let (for_clients, for_control) = (Arc::clone(&shared), Arc::clone(&shared));
-        let clients =
-            listen::accept(Arc::clone(&shared), listener, (true, connections), move |phase, request| {
-                serve::answer(Arc::clone(&for_clients), phase, request)
-            });
-        let controllers = listen::accept(
-            Arc::clone(&shared),
-            controller,
-            (false, MOST_CONTROLLERS),
-            move |phase, request| control::answer(Arc::clone(&for_control), phase, request),
-        );
-        let tasks = vec![tokio::spawn(clients), tokio::spawn(controllers)];
+        let mut tasks: Vec<JoinHandle<()>> = Vec::new();
+        for (port, listener) in listeners.into_iter().enumerate() {
+            let for_clients = Arc::clone(&shared);
+            let answer =
+                move |phase, request| serve::answer((Arc::clone(&for_clients), port), phase, request);
+            let clients = listen::accept(Arc::clone(&shared), listener, (Some(port), connections), answer);
+            tasks.push(tokio::spawn(clients));
+        }
+        let for_control = Arc::clone(&shared);
+        let answer = move |phase, request| control::answer(Arc::clone(&for_control), phase, request);
+        let controllers = listen::accept(Arc::clone(&shared), controller, (None, MOST_CONTROLLERS), answer);
+        tasks.push(tokio::spawn(controllers));
         Ok(Self { shared, address, control, tasks })
     }
 
-    /// Where clients ask for answers.
-    pub fn address(&self) -> SocketAddr {
+    /// The address that providers share. `None` if each has a port of its own.
+    pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Each provider and where it is, in the order of the file.
+    pub fn served(&self) -> impl Iterator<Item = Served<'_>> {
+        self.shared.providers.iter().map(|provider| {
+            let address = self.shared.ports[provider.port].address;
+            Served {
+                name: &provider.name,
+                dialect: provider.dialect,
+                route: provider.route.to_string(),
+                url: format!("http://{address}{}", provider.route.path),
+                address: Some(address).filter(|address| self.address != Some(*address)),
+            }
+        })
     }
 
     /// Where the control API is.

@@ -32,6 +32,9 @@ pub(crate) struct Written {
     /// What it speaks.
     #[serde(rename = "type")]
     pub(crate) dialect: Option<Spanned<Dialect>>,
+    /// A port of its own, 0 for any that is free. Default: the mock's.
+    #[schemars(range(max = 65535))]
+    pub(crate) port: Option<Spanned<Whole>>,
     /// What the paths of its requests begin with.
     pub(crate) path: Option<Spanned<String>>,
     /// Which host its requests ask for.
@@ -52,6 +55,9 @@ pub(crate) struct WrittenProvider {
     /// What it speaks.
     #[serde(rename = "type")]
     pub(crate) dialect: Spanned<Dialect>,
+    /// A port of its own, 0 for any that is free. Default: the mock's, which it shares.
+    #[schemars(range(max = 65535))]
+    pub(crate) port: Option<Spanned<Whole>>,
     /// What the paths of its requests begin with, such as `/openai`.
     pub(crate) path: Option<Spanned<String>>,
     /// Which host its requests ask for, such as `api.openai.local`.

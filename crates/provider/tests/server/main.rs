@@ -7,6 +7,7 @@ mod held;
 mod hostile;
 mod journal;
 mod limits;
+mod ports;
 mod quotas;
 
 use std::time::Duration;

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use firedrill_failover::{
-    Answer, Append, Command, Entry, Event, Instant, Newer, Pool, Refused, Status, Version, Worker,
+    Append, Command, Entry, Event, Instant, Newer, Pool, Refused, Status, Version, Worker,
 };
 use firedrill_sim::Key;
 
@@ -299,7 +299,7 @@ impl AtOnce {
             let Event::ProbeSent { token, probe } = *event else { continue };
             let label = self.actors[actor].worker.pool().token(token).map(|token| token.label.to_owned());
             let Some(label) = label else { continue };
-            let answer = self.answer(&label).map_or(Answer::Timeout, Answer::Status);
+            let answer = self.answer(&label).unwrap_or(Status::TIMEOUT);
             let command = Command::ProbeAnswered { token, probe, answer };
             let next = Some(Next::Command(Rc::new(command)));
             let task = Task { item, next, trip: None, draws: Vec::new(), later: true };

@@ -5,7 +5,7 @@ use std::mem;
 use std::rc::Rc;
 
 use firedrill_failover::{
-    Answer, Append, Attempt, Config, Duration, Event, Founding, Instant, Newer, Status, Worker, WorkerId,
+    Append, Attempt, Config, Duration, Event, Founding, Instant, Newer, Status, Worker, WorkerId,
 };
 
 use super::names::{config, named};
@@ -115,7 +115,7 @@ impl Actor {
                 let (_, number) = self.probes.remove(place);
                 probe = Some(number);
                 let token = self.worker.pool().find(&token.to_string())?;
-                let answer = Answer::Status(Status::new(*status)?);
+                let answer = Status::new(*status)?;
                 firedrill_failover::Command::ProbeAnswered { token, probe: number, answer }
             }
             Command::Reconfigure(tokens) => firedrill_failover::Command::Reconfigure(config(setting, tokens)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration as Time;
 
-use firedrill_failover::{Answer, Command, Status};
+use firedrill_failover::{Command, Status};
 
 use crate::faulty::{Faulty, Way};
 use crate::world::{NEVER, Party, agree, config, counted, made, pass};
@@ -155,7 +155,7 @@ async fn a_probe_that_is_answered_while_the_store_is_away_brings_its_token_back(
     store.goes(Way::Away);
     pass(1_000).await;
     let token = party.shell.look(|pool| pool.unavailable().next().expect("one is out"));
-    let answer = Answer::Status(Status::new(200).expect("a status"));
+    let answer = Status::new(200).expect("a status");
     party.shell.perform(Command::ProbeAnswered { token, probe, answer });
     pass(1).await;
     party.draws(1);

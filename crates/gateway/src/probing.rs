@@ -1,0 +1,86 @@
+//! Probes: a small question with the token that is out, on the way that requests go.
+
+use std::sync::Arc;
+
+use firedrill_failover::Command;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::http::uri::PathAndQuery;
+use hyper::{Method, Request, Uri};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::flight::Kind;
+use crate::following::Probe;
+use crate::proxy;
+use crate::shared::{Credential, Shared};
+use crate::upstream;
+
+/// Sends every probe that comes out of `probes`, until nobody can send more. Those that are out are given up when it is dropped.
+pub(crate) async fn probe(shared: Arc<Shared>, mut probes: mpsc::UnboundedReceiver<Probe>) {
+    let mut out = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            Some(_) = out.join_next() => {}
+            probe = probes.recv() => {
+                let Some(probe) = probe else { return };
+                out.spawn(send(Arc::clone(&shared), probe));
+            }
+        }
+    }
+}
+
+/// Sends a probe, and has the worker told what came of it.
+async fn send(shared: Arc<Shared>, probe: Probe) {
+    let _counted = Counted(&shared);
+    // Without a secret, or when probes have been switched off, it stays out until its time has passed.
+    let Some(credential) = shared.credentials.load().of(probe.fingerprint).map(Arc::clone) else { return };
+    let check = shared.shell.look(|pool| pool.policy().failover()?.health_check().cloned());
+    let Some(check) = check else { return };
+    let Some(request) = request(&shared, &credential, &check.model) else { return };
+    shared.metrics.probed();
+    let answer = match upstream::send(&shared, Kind::Probe, request, check.timeout).await {
+        Ok(answer) => {
+            let status = proxy::status_of_answer(&answer);
+            upstream::drain(answer);
+            status
+        }
+        Err(lost) => proxy::status_of(lost),
+    };
+    shared.metrics.probe_came(answer);
+    shared.shell.perform(Command::ProbeAnswered { token: probe.token, probe: probe.number, answer });
+}
+
+/// The question, to where the last request went that succeeded. `None` if the vendor's path cannot be made of its parts.
+fn request(shared: &Shared, credential: &Arc<Credential>, model: &str) -> Option<Request<Full<Bytes>>> {
+    let vendor = shared.vendor;
+    let path = match shared.last_good.load().as_deref() {
+        Some(path) => vendor.path_for(path.as_str(), model),
+        None => vendor.default_path(&shared.route.path, model),
+    };
+    let mut uri = hyper::http::uri::Parts::default();
+    uri.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
+    uri.scheme = Some(shared.route.scheme.clone());
+    uri.authority = Some(shared.route.authority.clone());
+    let mut request = Request::new(Full::from(vendor.question(model)));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = Uri::from_parts(uri).ok()?;
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.extend(vendor.version());
+    proxy::with_token(&mut headers, vendor, &shared.host, credential);
+    *request.headers_mut() = headers;
+    Some(request)
+}
+
+/// A probe that was counted when the log had it.
+struct Counted<'a>(&'a Shared);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.flight.end(Kind::Probe);
+    }
+}

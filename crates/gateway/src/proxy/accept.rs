@@ -1,0 +1,113 @@
+//! Who listens on the port, and how many clients there is room for.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::metrics::Metrics;
+use crate::proxy::connection;
+use crate::shared::Shared;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
+/// After a failure to accept, as for want of files.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// So many clients for whom there is no room are told so at the same time; others are only hung up on.
+const TOLD: usize = 256;
+
+/// So long it may take to tell one.
+const TELLING: Duration = Duration::from_secs(1);
+
+/// Listens on `address`.
+///
+/// # Errors
+/// If the port cannot be had.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves every connection to `listener` until the gateway stops; then waits for those that are being answered, for as long as
+/// the limits grant.
+pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+    let (mut tasks, mut told) = (JoinSet::new(), JoinSet::new());
+    let mut stop = shared.stop.subscribe();
+    loop {
+        tokio::select! {
+            biased;
+            () = asked_to(&mut stop) => break,
+            Some(_) = tasks.join_next() => {}
+            Some(_) = told.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) if tasks.len() < shared.limits.connections => {
+                    let shared = Arc::clone(&shared);
+                    tasks.spawn(async move {
+                        let _counted = Connected::new(Arc::clone(&shared.metrics));
+                        connection::serve(stream, shared).await;
+                    });
+                }
+                Ok((stream, _)) => {
+                    shared.metrics.turned_away();
+                    if told.len() < TOLD {
+                        told.spawn(tell(stream));
+                    }
+                }
+                // No more files, most likely: others must end first.
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            },
+        }
+    }
+    drop(listener);
+    let all = async { while tasks.join_next().await.is_some() {} };
+    // What is not over by then is broken off with the set.
+    let _ = tokio::time::timeout(shared.limits.grace, all).await;
+}
+
+async fn asked_to(stop: &mut watch::Receiver<bool>) {
+    // Who could ask is gone: then it should stop too.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// Tells a client that there is no room.
+async fn tell(mut stream: TcpStream) {
+    let body = r#"{"error":{"message":"too many connections just now","type":"gateway_error","code":"connections"}}"#;
+    let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close";
+    let told = async {
+        stream
+            .write_all(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes())
+            .await?;
+        stream.shutdown().await?;
+        // What was sent and not read would make a reset of it, and the answer might be lost.
+        let mut dropped = [0; 4096];
+        while stream.read(&mut dropped).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Whoever does not listen is hung up on.
+    let _ = tokio::time::timeout(TELLING, told).await;
+}
+
+/// A connection that is counted.
+struct Connected(Arc<Metrics>);
+
+impl Connected {
+    fn new(metrics: Arc<Metrics>) -> Self {
+        metrics.connected();
+        Self(metrics)
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.disconnected();
+    }
+}

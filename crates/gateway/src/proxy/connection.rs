@@ -1,0 +1,62 @@
+//! One connection of a client: hyper speaks HTTP on it until either side has enough.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use firedrill_line::{Line, Phase};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::proxy::guard::Guard;
+use crate::proxy::request;
+use crate::shared::Shared;
+
+/// So long is read what a client still sends after its last answer: else the answer might not reach it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// hyper reads no head into less, in bytes.
+const LEAST_BUFFER: usize = 8 << 10;
+
+/// Serves the requests that come on `stream`, until either side has enough or the gateway stops.
+pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    // Small answers are sent at once.
+    let _ = stream.set_nodelay(true);
+    let (phase, limits) = (Phase::default(), Arc::clone(&shared.limits));
+    let line = Guard::new(Line::new(stream, phase.clone(), Arc::clone(&limits)), limits.head_bytes);
+    let mut stop = shared.stop.subscribe();
+    let service = service_fn(|request| {
+        let answer = request::answer(Arc::clone(&shared), phase.clone(), request);
+        // hyper gives the connection back only if what answers can be moved.
+        Box::pin(async move { Ok::<_, Infallible>(answer.await) })
+    });
+    let mut http = http1::Builder::new();
+    // Not `pipeline_flush`: with it hyper holds whatever a body has ready in memory, without a bound.
+    http.max_header_size(limits.head_bytes)
+        .max_buf_size(limits.head_bytes.max(LEAST_BUFFER))
+        .half_close(false);
+    let mut connection = http.serve_connection(TokioIo::new(line), service);
+    let mut stopped = pin!(async move { stop.wait_for(|stop| *stop).await.is_ok() });
+    let mut stopping = false;
+    let served = poll_fn(|cx| {
+        if !stopping && stopped.as_mut().poll(cx).is_ready() {
+            stopping = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        connection.poll_without_shutdown(cx)
+    })
+    .await;
+    // Whoever is too slow, or is gone, gets nothing more.
+    let Ok(()) = served else { return };
+    let mut line = connection.into_parts().io.into_inner().into_inner();
+    if line.shutdown().await.is_ok() {
+        let mut dropped = [0; 4096];
+        let rest = async { while line.read(&mut dropped).await.is_ok_and(|read| read > 0) {} };
+        let _ = tokio::time::timeout(LINGER, rest).await;
+    }
+}

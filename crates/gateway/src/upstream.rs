@@ -1,0 +1,90 @@
+//! The way upstream: one pool of connections, for requests and for probes.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::{Request, Response};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::flight::Kind;
+use crate::metrics::Lost;
+use crate::settings::Roots;
+use crate::shared::Shared;
+
+/// What is longer is not worth the wait, in bytes.
+const MOST_DRAINED: u64 = 64 << 10;
+
+/// So long it may take. Of real time: it keeps nobody waiting.
+const DRAINING: Duration = Duration::from_secs(1);
+
+pub(crate) type Client = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// A connection that was not used for so long is closed, before upstream closes it.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// A client that trusts who everybody trusts, and `roots`.
+///
+/// # Errors
+/// If one of the certificates is none.
+pub(crate) fn client(roots: &Roots) -> Result<Client, rustls::Error> {
+    let mut trusted = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for root in &roots.0 {
+        trusted.add(root.clone())?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(trusted)
+        .with_no_client_auth();
+    let mut tcp = HttpConnector::new();
+    tcp.set_nodelay(true);
+    tcp.enforce_http(false);
+    let connector =
+        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
+    let mut builder = legacy::Client::builder(TokioExecutor::new());
+    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).set_host(false);
+    Ok(builder.build(connector))
+}
+
+/// Sends `request`, and waits for the head of its answer for as long as `timeout`, by the gateway's clock.
+pub(crate) async fn send(
+    shared: &Shared,
+    kind: Kind,
+    request: Request<Full<Bytes>>,
+    timeout: firedrill_failover::Duration,
+) -> Result<Response<Incoming>, Lost> {
+    let lapse = shared.clock.wait_until(shared.clock.now() + timeout);
+    let answer = shared.client.request(request);
+    shared.flight.send();
+    let _waiting = shared.flight.wait(kind);
+    tokio::select! {
+        biased;
+        answer = answer => match answer {
+            // Nothing was asked that this could be the answer to.
+            Ok(answer) if answer.status().is_informational() => Err(Lost::Reset),
+            Ok(answer) => Ok(answer),
+            Err(error) if error.is_connect() => Err(Lost::Connect),
+            Err(_) => Err(Lost::Reset),
+        },
+        () = lapse => Err(Lost::Timeout),
+    }
+}
+
+/// Takes an answer that nobody wants, if it is a small one: so its connection can be used again.
+pub(crate) fn drain(answer: Response<Incoming>) {
+    let mut body = answer.into_body();
+    if body.is_end_stream() || body.size_hint().upper().is_none_or(|most| most > MOST_DRAINED) {
+        return;
+    }
+    let rest =
+        async move { while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {} };
+    tokio::spawn(tokio::time::timeout(DRAINING, rest));
+}

@@ -1,0 +1,175 @@
+//! What the engine decides, as clients and upstream see it.
+
+use super::*;
+
+#[tokio::test]
+async fn a_token_that_fails_is_out_until_it_has_cooled_down() {
+    let world = setup(&["sk-a", "sk-b"]).failing_over().before("sk-a: [429, 200]").await;
+    while world.mock.journal().of("sk-a").count() == 0 {
+        world.ask(QUESTION).await;
+    }
+    world.gateway.idle().await;
+    assert_eq!(world.available(), ["sk-b"]);
+    for _ in 0..8 {
+        assert_eq!(world.ask(QUESTION).await.status(), 200);
+    }
+    world.mock.assert_answered("sk-a", &[429]);
+    world.advance(99).await;
+    world.gateway.idle().await;
+    assert_eq!(world.available(), ["sk-b"]);
+    world.advance(1).await;
+    world.wait_for(&["sk-b", "sk-a"]).await;
+}
+
+#[tokio::test]
+async fn a_fallback_serves_when_all_are_out() {
+    let world = setup(&["sk-a"]).failing_over().before("sk-a: [429, 200]").await;
+    assert_eq!(world.ask(QUESTION).await.status(), 429);
+    world.gateway.idle().await;
+    assert_eq!(world.available(), [""; 0]);
+    assert_eq!(world.ask(QUESTION).await.status(), 200);
+    world.mock.assert_answered("sk-a", &[429, 200]);
+}
+
+#[tokio::test]
+async fn a_tick_that_could_change_nothing_is_not_waited_for() {
+    let world = setup(&["sk-a"]).failing_over().before("sk-a: [429, 200]").await;
+    assert_eq!(world.clock.next_due(), None);
+    assert_eq!(world.ask(QUESTION).await.status(), 429);
+    world.gateway.idle().await;
+    assert_eq!(world.clock.next_due(), Some(firedrill_failover::Instant::from_millis(10)));
+    world.advance(100).await;
+    world.wait_for(&["sk-a"]).await;
+    assert_eq!(world.clock.next_due(), None);
+}
+
+/// Unavailable tokens are probed every 10 ms, and one success brings them back.
+fn probing(tokens: &[&'static str]) -> Setup {
+    setup(tokens).failing_over().rules(|rules| {
+        rules.failover.cooldown_duration = 0;
+        rules.failover.health_check_model = "tiny \"model\"".to_owned();
+    })
+}
+
+#[tokio::test]
+async fn a_probe_goes_where_the_last_request_went_that_succeeded() {
+    let world = probing(&["sk-a"]).before("sk-a: [200, 429, 500, 200]").await;
+    world.ask(QUESTION).await.text().await.expect("a body");
+    world.gateway.idle().await;
+    assert_eq!(world.ask(QUESTION).await.status(), 429);
+    world.gateway.idle().await;
+    world.advance(10).await;
+    world.mock.asked(3).await;
+    world.gateway.idle().await;
+    assert_eq!(world.available(), [""; 0], "the first probe was answered 500");
+    world.advance(10).await;
+    world.wait_for(&["sk-a"]).await;
+    let journal = world.mock.journal();
+    assert_eq!(journal.count(), 4, "{journal}");
+    for probe in &journal[2..] {
+        assert_eq!((&*probe.token, &*probe.method, &*probe.path), ("sk-a", "POST", "/v1/chat/completions"));
+        assert_eq!(probe.model, "tiny \"model\"");
+    }
+}
+
+#[tokio::test]
+async fn a_probe_has_a_way_of_its_own_before_any_success() {
+    for vendor in
+        [Vendor::OpenAi, Vendor::Anthropic, Vendor::Azure, Vendor::Gemini, Vendor::Qwen, Vendor::DeepSeek]
+    {
+        let mut setup = probing(&["sk-a"]);
+        setup.vendor = vendor;
+        let world = setup.before("sk-a: 200").await;
+        // Nobody serves this: 404, and with it the token is out.
+        let answer = client()
+            .post(format!("http://{}/nowhere", world.gateway.address()))
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(answer.status(), 404, "{vendor}");
+        world.gateway.idle().await;
+        assert_eq!(world.available(), [""; 0], "{vendor}");
+        world.advance(10).await;
+        world.wait_for(&["sk-a"]).await;
+        world.mock.assert_answered("sk-a", &[200]);
+    }
+}
+
+#[tokio::test]
+async fn a_probe_that_is_not_answered_in_time_has_failed() {
+    let setup = probing(&["sk-a"]).rules(|rules| rules.failover.health_check_timeout = 15);
+    let world = setup.before("sk-a: [429, { fault: stall }, 200]").await;
+    assert_eq!(world.ask(QUESTION).await.status(), 429);
+    world.gateway.idle().await;
+    world.advance(10).await;
+    world.mock.asked(2).await;
+    world.gateway.idle().await;
+    let flight = world.gateway.in_flight();
+    assert_eq!((flight.probes, flight.probes_waiting, flight.sent), (1, 1, 2));
+    world.advance(14).await;
+    assert_eq!(world.gateway.in_flight().probes, 1);
+    world.advance(1).await;
+    world.until(|world| world.gateway.in_flight().probes == 0).await;
+    world.gateway.idle().await;
+    world.mock.assert_asked(2);
+    world.advance(10).await;
+    world.wait_for(&["sk-a"]).await;
+    world.mock.assert_asked(3);
+}
+
+#[tokio::test]
+async fn another_configuration_takes_effect_for_the_next_request() {
+    let world = setup(&["sk-a"]).failing_over().before("default: 200").await;
+    world.ask(QUESTION).await;
+    let (next, secrets) = pool(&["sk-b"], &setup(&[]).failing_over().rules);
+    world.gateway.reconfigure(next, secrets).expect("a secret for each");
+    // At once it may be either; once it is settled it is the new one.
+    world.gateway.shell().settled().await.expect("settled");
+    for _ in 0..4 {
+        world.ask(QUESTION).await;
+    }
+    assert_eq!((world.mock.journal().of("sk-a").count(), world.mock.journal().of("sk-b").count()), (1, 4));
+    let (pool, _) = pool(&["sk-c"], &Rules::default());
+    let error = world.gateway.reconfigure(pool, Secrets::new()).expect_err("no secret");
+    assert_eq!(error.to_string(), "expected a secret for every token, found none for `sk-c`");
+    world.gateway.idle().await;
+    assert_eq!(world.available(), ["sk-b"]);
+}
+
+#[tokio::test]
+async fn a_token_that_was_dropped_is_not_sent_while_another_can_be() {
+    let world = setup(&["sk-a", "sk-b"]).before("default: 200").await;
+    // The pool is as it was for a moment longer; which token may be sent has changed.
+    let (next, secrets) = pool(&["sk-b", "sk-c"], &Rules::default());
+    world.gateway.reconfigure(next, secrets).expect("a secret for each");
+    let asked = (0..8).map(|_| tokio::spawn(world.asking(QUESTION).send()));
+    for asked in asked.collect::<Vec<_>>() {
+        assert_eq!(asked.await.expect("no panic").expect("an answer").status(), 200);
+    }
+    world.mock.assert_never_asked("sk-a");
+}
+
+#[tokio::test]
+async fn several_gateways_with_one_log_are_one_pool() {
+    let store = std::sync::Arc::new(firedrill_store::MemoryStore::new());
+    let clock = Virtual::default();
+    let mock =
+        MockProvider::builder().upstream("sk-a: 429").clock(clock.clone()).start().await.expect("it starts");
+    let mut gateways = Vec::new();
+    for worker in 1..=2 {
+        let settings = setup(&["sk-a"]).failing_over().made(&mock.base_url());
+        let builder = Gateway::builder(settings).clock(clock.clone()).worker(WorkerId::new(worker));
+        gateways.push(builder.store(std::sync::Arc::clone(&store)).start().await.expect("it starts"));
+    }
+    for gateway in &gateways {
+        gateway.idle().await;
+    }
+    let url = format!("http://{}/v1/chat/completions", gateways[0].address());
+    assert_eq!(client().post(url).body(QUESTION).send().await.expect("an answer").status(), 429);
+    let mut standing = gateways[1].shell().watch();
+    let out = |_: &_| gateways[1].shell().look(|pool| pool.available_len() == 0);
+    tokio::time::timeout(std::time::Duration::from_secs(10), standing.wait_for(out))
+        .await
+        .expect("in time")
+        .expect("a driver");
+}

@@ -1,0 +1,76 @@
+//! Tokens never come back: whatever upstream says.
+
+use super::*;
+use crate::upstream::{Upstream, answer};
+
+const TOKEN: &str = "sk-0123456789abcdefghij";
+
+async fn read(pieces: &[&str]) -> String {
+    let upstream = Upstream::saying(pieces).await;
+    let gateway = setup(&[TOKEN]).in_front_of(&upstream.base(), &Virtual::default()).await;
+    let read = raw(&gateway, b"GET / HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n").await;
+    assert!(upstream.asked()[0].contains(TOKEN), "it was sent");
+    // Neither half of it.
+    assert!(!read.contains(&TOKEN[..12]) && !read.contains(&TOKEN[11..]), "{read}");
+    read
+}
+
+#[tokio::test]
+async fn an_echo_in_a_header_is_covered() {
+    let read = read(&[&answer("401 Unauthorized", &format!("x-echo: Bearer {TOKEN}!\r\n"), "no")]).await;
+    assert!(read.contains("x-echo: Bearer [token]****************!\r\n"), "{read}");
+}
+
+#[tokio::test]
+async fn an_echo_in_the_reason_is_left_out() {
+    let read = read(&[&answer(&format!("401 bad key {TOKEN}"), "", "no")]).await;
+    assert!(read.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{read}");
+}
+
+#[tokio::test]
+async fn an_echo_in_a_body_is_covered_and_its_length_stays() {
+    for status in ["401 Unauthorized", "200 OK"] {
+        let body =
+            format!(r#"{{"error":"incorrect key {TOKEN}, or {}..., or ...{}"}}"#, &TOKEN[..15], &TOKEN[10..]);
+        let read = read(&[&answer(status, "", &body)]).await;
+        let (head, covered) = read.split_once("\r\n\r\n").expect("a head");
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+        assert_eq!(covered.len(), body.len(), "{covered}");
+        assert!(covered.starts_with(r#"{"error":"incorrect key [token]"#), "{covered}");
+    }
+}
+
+#[tokio::test]
+async fn an_echo_that_comes_in_pieces_is_covered() {
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    for cut in [1, 5, 11, 12, 13, 22] {
+        let (one, two) = TOKEN.split_at(cut);
+        let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+        let pieces = [head, &chunk(&format!("data: {one}")), &chunk(&format!("{two}\n\n")), "0\r\n\r\n"];
+        let read = read(&pieces).await;
+        assert!(read.contains("[token]*****"), "{cut}: {read}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_a_coding_is_not_shown() {
+    let read = read(&[&answer("401 Unauthorized", "content-encoding: rot13\r\n", "fx-...")]).await;
+    assert!(read.starts_with("HTTP/1.1 401 ") && !read.contains("rot13") && !read.contains("fx-"), "{read}");
+    assert!(read.contains(r#""code":"coded""#), "{read}");
+}
+
+#[test]
+fn a_token_is_in_no_debug_and_in_no_error() {
+    let (pool, mut secrets) = pool(&[TOKEN], &Rules::default());
+    let error = secrets.keep("mine", Secret::from(format!("{TOKEN}\n"))).expect_err("no header can hold it");
+    let admin = Some(Secret::from(TOKEN.to_owned()));
+    let settings = Settings {
+        admin_token: admin,
+        ..Settings::new("https://up".parse().expect("a route"), Vendor::OpenAi, pool, secrets)
+    };
+    // The label is the token in these tests: so it is looked for where labels are not.
+    let Settings { secrets, pool, .. } = &settings;
+    let shown = format!("{:?} {error} {error:?} {:?}", settings.admin_token, settings.upstream);
+    assert!(!shown.contains(TOKEN) && shown.contains("mine"), "{shown}");
+    assert_eq!(format!("{secrets:?}"), format!("{{{:?}}}", &pool.tokens()[0].label));
+}
