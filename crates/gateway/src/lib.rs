@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod file;
 mod flight;
 mod following;
@@ -18,6 +19,7 @@ mod rehearsal;
 mod secret;
 mod settings;
 mod shared;
+mod telling;
 mod ticking;
 mod upstream;
 mod vendor;

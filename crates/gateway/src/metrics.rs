@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use firedrill_failover::{Duration, Status};
 
 pub use loading::Loading;
+pub(crate) use page::{CONTENT_TYPE, page};
 use times::Times;
 
 /// An attempt that no answer came of: it was lost below HTTP.
@@ -48,6 +49,7 @@ pub struct Metrics {
 /// What is counted of one token.
 #[derive(Debug, Default)]
 pub struct TokenCounts {
+    label: Box<str>,
     attempts: AtomicU64,
     came: Classes,
     broke_off: [AtomicU64; 2],
@@ -86,7 +88,8 @@ impl Metrics {
     /// effect, not for each request.
     pub fn token(&self, label: &str) -> Arc<TokenCounts> {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(tokens.entry(label.into()).or_default())
+        let counts = || Arc::new(TokenCounts { label: label.into(), ..TokenCounts::default() });
+        Arc::clone(tokens.entry(label.into()).or_insert_with(counts))
     }
 
     /// A client's connection was accepted.
@@ -116,6 +119,8 @@ impl Metrics {
             self.classes[usize::from(own)].add(status);
         }
         self.request_times.add(waited);
+        let ms = waited.as_millis();
+        tracing::debug!(target: "firedrill", status, own, ms, "request answered");
     }
 
     /// Its client went away before it was answered.
@@ -132,15 +137,16 @@ impl Metrics {
 
     /// The head of an answer came from upstream, or none: how the attempt is reported to the engine.
     pub fn came(&self, token: &TokenCounts, status: Status, lost: Option<Lost>, waited: Duration) {
-        // A status says by its name whether it was lost.
-        let _ = lost;
         token.came.add(status);
         self.attempt_times.add(waited);
+        let (token, ms, lost) = (&*token.label, waited.as_millis(), lost.is_some());
+        tracing::debug!(target: "firedrill", token, ms, lost, "attempt answered {status}");
     }
 
     /// The body of an answer that had begun as a success was lost.
     pub fn broke_off(&self, token: &TokenCounts, lost: Lost) {
         token.broke_off[usize::from(lost != Lost::Timeout)].fetch_add(1, Relaxed);
+        tracing::debug!(target: "firedrill", token = &*token.label, "answer broke off: {lost:?}");
         let _ = self;
     }
 

@@ -47,6 +47,8 @@ struct Kept {
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
     pub(crate) version: Version,
+    /// `append`, or `snapshot` where the log goes on with another state.
+    pub(crate) event: &'static str,
     /// An object of JSON, on one line.
     pub(crate) text: Arc<str>,
 }
@@ -123,7 +125,7 @@ impl<O> Telling<O> {
                 let Some(known) = pool.token(token) else { continue };
                 story.lock().why.insert(known.fingerprint, status);
             }
-            story.keep(Told { version: entry.version, text: text(&pool, entry).into() });
+            story.keep(Told { version: entry.version, event: "append", text: text(&pool, entry).into() });
         }
         self.before = Some(after);
     }
@@ -147,7 +149,7 @@ impl<O> Telling<O> {
         if let Some(story) = &self.story {
             let sentence = format!("{how}: {tokens} tokens, {available} available");
             let text = serde_json::json!({ "snapshot": version_number, "sentences": [sentence] }).to_string();
-            story.keep(Told { version, text: text.into() });
+            story.keep(Told { version, event: "snapshot", text: text.into() });
         }
         self.before = Some(pool.clone());
     }
@@ -209,7 +211,10 @@ impl<O: Observer> Observer for Telling<O> {
     }
 
     fn founded_anew(&mut self, founding: &Founding) {
-        self.goes_on(founding.fold.pool(), "the log was lost, and is founded anew from what this gateway heard");
+        self.goes_on(
+            founding.fold.pool(),
+            "the log was lost, and is founded anew from what this gateway heard",
+        );
         self.inner.founded_anew(founding);
     }
 }

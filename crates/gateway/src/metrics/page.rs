@@ -18,7 +18,11 @@ use crate::flight::Flight;
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The page, as `shell` stands just now.
-pub(crate) fn page(metrics: &Arc<Metrics>, shell: &Shell, flight: &Arc<Flight>) -> Result<String, fmt::Error> {
+pub(crate) fn page(
+    metrics: &Arc<Metrics>,
+    shell: &Shell,
+    flight: &Arc<Flight>,
+) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("firedrill");
     let source = Page { metrics: Arc::clone(metrics), shell: shell.clone(), flight: Arc::clone(flight) };
     registry.register_collector(Box::new(source));
@@ -89,7 +93,10 @@ impl Page {
         let metrics = &*self.metrics;
         writer.counter("requests", "Requests whose head was read", metrics.requests())?;
         let of = |by: &'static str, classes: &super::Classes| {
-            classes.counts().map(|(class, count)| (series([("by", by), ("status", class)]), count)).collect::<Vec<_>>()
+            classes
+                .counts()
+                .map(|(class, count)| (series([("by", by), ("status", class)]), count))
+                .collect::<Vec<_>>()
         };
         let answers = of("upstream", upstream).into_iter().chain(of("gateway", own)).collect();
         writer.counters("answers", "Answers to clients, by who gave them and their status", answers)?;
@@ -97,8 +104,16 @@ impl Page {
         writer.counter("retries", "Attempts after the first of a request", metrics.retries())?;
         let help = "Attempts with an unavailable token, because none was available";
         writer.counter("fallbacks", help, metrics.fallbacks.load(Relaxed))?;
-        writer.times("request_seconds", "From a request's head to the head of its answer", &metrics.request_times)?;
-        writer.times("attempt_seconds", "From sending an attempt to the head of its answer", &metrics.attempt_times)?;
+        writer.times(
+            "request_seconds",
+            "From a request's head to the head of its answer",
+            &metrics.request_times,
+        )?;
+        writer.times(
+            "attempt_seconds",
+            "From sending an attempt to the head of its answer",
+            &metrics.attempt_times,
+        )?;
         let flight = self.flight.now();
         writer.gauge("requests_open", "Requests that are being answered", flight.requests as u64)?;
         let (connected, gone) = (metrics.connections.load(Relaxed), metrics.disconnections.load(Relaxed));
@@ -147,7 +162,11 @@ impl Page {
         let standing = self.shell.standing();
         let reachable = u64::from(standing.reach == Reach::Connected);
         writer.gauge("log_reachable", "1 if the store of the log answers, 0 if not", reachable)?;
-        writer.gauge("log_version", "The version of the log that was heard", standing.head.version.appends())?;
+        writer.gauge(
+            "log_version",
+            "The version of the log that was heard",
+            standing.head.version.appends(),
+        )?;
         writer.gauge("log_waiting", "Commands that are to enter the log", standing.waiting as u64)?;
         writer.counter("log_appends", "Appends of this gateway that the log took", standing.appends)?;
         writer.counter("log_conflicts", "Appends that were refused and decided again", standing.conflicts)?;

@@ -23,7 +23,10 @@ impl Times {
     }
 
     /// Their sum in seconds, how many there were, and how many are between each bound and the one before.
-    #[expect(clippy::cast_precision_loss, reason = "a page of metrics has floats, and nothing is derived from them")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a page of metrics has floats, and nothing is derived from them"
+    )]
     pub(super) fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
         let bounds = BOUNDS.iter().map(|bound| *bound as f64 / 1_000.0).chain([f64::INFINITY]);
         let buckets: Vec<_> = bounds.zip(self.buckets.iter().map(|bucket| bucket.load(Relaxed))).collect();

@@ -1,8 +1,10 @@
 //! The gateway between its clients and a provider, over real connections on loopback.
 
+mod admin;
 mod failover;
 mod failures;
 mod plain;
+mod reload;
 mod retries;
 mod secrets;
 mod streams;
