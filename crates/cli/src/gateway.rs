@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use firedrill_failover::WorkerId;
-use firedrill_gateway::{Gateway, GatewayFile, Settings, StoreSetting, Watch};
+use firedrill_gateway::{Gateway, GatewayFile, LogFormat, Settings, StoreSetting, Watch};
 use firedrill_store::{FileStore, MemoryStore, RedisStore, Store, StoreError};
 use firedrill_yaml::{Problem, Source};
 
@@ -82,7 +82,9 @@ pub(crate) fn gateway(args: &Args, out: &mut Out) -> Result<Ended, Error> {
         }
     };
     drop(source);
-    if !args.quiet {
+    // Who collects lines of JSON is told nothing else.
+    let pretty = !args.quiet && (args.check || file.log == LogFormat::Pretty);
+    if pretty {
         for warning in &file.warnings {
             out.complain(&format!("{}\n", warning.render(Some(&file.shown), color)));
         }
@@ -95,6 +97,11 @@ pub(crate) fn gateway(args: &Args, out: &mut Out) -> Result<Ended, Error> {
         return Ok(Ended::Well);
     }
     logging::begin(file.log, args.quiet, args.verbose, color);
+    if !pretty {
+        for warning in &file.warnings {
+            tracing::warn!("{}", warning.message());
+        }
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Problem::new(format!("cannot start: {error}")))?;
     runtime.block_on(open(args, file, out))
@@ -154,13 +161,17 @@ async fn serve<S: Store + 'static>(
     let quoted = admin.as_ref().map_or("null".to_owned(), |admin| format!("\"{admin}\""));
     out.line(format_args!(r#"{{"gateway":"{at}","admin":{quoted}}}"#));
     out.show();
-    if !args.quiet {
+    if !args.quiet && file.log == LogFormat::Pretty {
         let mut lines = format!("serving {}\n{}", one_line(&file.name), table(&file, &settings));
         lines.push_str(&format!("  clients   {at}\n"));
-        if let Some(admin) = admin {
+        if let Some(admin) = &admin {
             lines.push_str(&format!("  admin     {admin}: /state /events /metrics /healthz /readyz\n"));
         }
         out.complain(&lines);
+    }
+    if file.log == LogFormat::Json {
+        let (tokens, pool) = (settings.pool.tokens().len(), &*file.name);
+        tracing::info!(gateway = at, admin, pool, tokens, "serving");
     }
     let mut watch = Watch::new(&args.file, file);
     let asked = loop {

@@ -9,7 +9,6 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use firedrill_clock::{Clock, Real};
 use firedrill_failover::{Command, Config, Instant, Worker, WorkerId};
 use firedrill_store::{MemoryStore, Observer, Quiet, Shell, Store};
-use hyper::header::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
@@ -57,7 +56,7 @@ pub enum StartError {
     /// An authority's certificate is of no use. Remedy: as it says.
     #[error("cannot trust a certificate: {0}")]
     Root(rustls::Error),
-    /// Whoever reaches the admin could take tokens out. Remedy: a token for it, or an address of this machine alone.
+    /// Others reach the admin. Remedy: a token for it, or an address of this machine alone.
     #[error("expected a token that guards the admin at {0}, found none")]
     Unguarded(SocketAddr),
     /// A port could not be had. Remedy: another, or end who has it.
@@ -142,14 +141,11 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
         let (shell, driver) = Shell::new(store, Worker::new(id, log_time, &settings.pool), uptime, observer);
         shell.perform(Command::Join(settings.pool));
         let metrics = Arc::new(Metrics::default());
-        let host = HeaderValue::from_str(settings.upstream.authority.as_str())
-            .expect("broken invariant: an authority is made of what a header can hold");
         let shared = Arc::new(Shared {
             credentials: ArcSwap::from_pointee(Credentials::new(settings.secrets, settings.vendor, &metrics)),
             shell: shell.clone(),
             client,
             route: settings.upstream,
-            host,
             vendor: settings.vendor,
             timeout: settings.timeout,
             clock: Arc::clone(&clock),

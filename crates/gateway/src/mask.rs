@@ -50,8 +50,8 @@ impl Mask {
         let token = token.as_bytes();
         let half = token.len().div_ceil(2);
         let parts: Vec<(usize, &[u8])> = match token.len() {
-            ..SHORTEST => Vec::new(),
-            ..HALVED => vec![(0, token)],
+            0..SHORTEST => Vec::new(),
+            SHORTEST..HALVED => vec![(0, token)],
             length => vec![(0, &token[..half]), (length - half, &token[length - half..])],
         };
         let needle = |(at, part): (usize, &[u8])| Needle { finder: Finder::new(part).into_owned(), at };

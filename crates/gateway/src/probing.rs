@@ -71,7 +71,7 @@ fn request(shared: &Shared, credential: &Arc<Credential>, model: &str) -> Option
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.extend(vendor.version());
-    proxy::with_token(&mut headers, vendor, &shared.host, credential);
+    proxy::with_token(&mut headers, vendor, &shared.route.host, credential);
     *request.headers_mut() = headers;
     Some(request)
 }

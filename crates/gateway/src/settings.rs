@@ -8,6 +8,7 @@ use std::sync::Arc;
 use firedrill_failover::{Config, Duration};
 use firedrill_line::Limits;
 use hyper::Uri;
+use hyper::header::HeaderValue;
 use hyper::http::uri::{Authority, Scheme};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -20,7 +21,7 @@ use crate::vendor::Vendor;
 pub struct Settings {
     /// Where clients ask; with port 0 any that is free.
     pub listen: SocketAddr,
-    /// Where its state is told, and tokens are taken out and put back by hand.
+    /// Where its state is told.
     pub admin: Option<SocketAddr>,
     /// What whoever asks there must bring. Needed as soon as `admin` is not of this machine alone.
     pub admin_token: Option<Secret>,
@@ -71,6 +72,8 @@ pub struct Route {
     pub(crate) authority: Authority,
     /// Empty, or begins with `/` and does not end with it.
     pub(crate) path: Arc<str>,
+    /// The host, as a header has it.
+    pub(crate) host: HeaderValue,
 }
 
 /// Text that is no route. Remedy: write it as `https://api.example.com/v1`.
@@ -97,7 +100,9 @@ impl FromStr for Route {
             return Err(NotARoute("found a `?` or a `#`: every request brings its own"));
         }
         let path = path.as_ref().map_or("", |path| path.path()).trim_end_matches('/').into();
-        Ok(Self { scheme, authority, path })
+        let host =
+            HeaderValue::from_str(authority.as_str()).map_err(|_| NotARoute("found a host that is none"))?;
+        Ok(Self { scheme, authority, path, host })
     }
 }
 

@@ -27,8 +27,6 @@ pub(crate) struct Shared {
     pub(crate) credentials: ArcSwap<Credentials>,
     pub(crate) client: Client,
     pub(crate) route: Route,
-    /// The route's host, as a header has it.
-    pub(crate) host: HeaderValue,
     pub(crate) vendor: Vendor,
     /// How long upstream may take.
     pub(crate) timeout: Duration,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use firedrill_failover::{
-    Config, Entry, Event, Fingerprint, Founding, Instant, Newer, Pool, Start, Status, Version, wire,
+    Config, Entry, Event, Fingerprint, Founding, Newer, Pool, Start, Status, Version, wire,
 };
 use firedrill_store::{Observer, Reach, Shell};
 use tokio::sync::watch;
@@ -107,14 +107,12 @@ impl<O> Telling<O> {
     }
 
     fn entry(&mut self, entry: &Entry) {
-        let Some(mut pool) = self.before.take() else { return };
-        let mut after = pool.clone();
-        if after.try_apply(entry).is_err() {
-            return;
-        }
+        let before = self.before.take();
+        let after = before.clone().and_then(|mut pool| pool.try_apply(entry).is_ok().then_some(pool));
+        let (Some(mut pool), Some(after)) = (before, after) else { return self.untold(entry) };
         if pool.version() == Version::EMPTY {
             // The founding event says what the pool is; labels before it are those of this gateway's file.
-            pool = self.founded(entry).unwrap_or(pool);
+            pool = founded(entry).unwrap_or(pool);
         }
         for event in &entry.events {
             log(&pool, entry, event);
@@ -130,11 +128,17 @@ impl<O> Telling<O> {
         self.before = Some(after);
     }
 
-    fn founded(&self, entry: &Entry) -> Option<Pool> {
-        entry.events.iter().find_map(|event| match event {
-            Event::Configured(configured) => Some(Pool::new(&configured.config)),
-            _ => None,
-        })
+    /// An entry that does not follow from what was told before: something between was not told. Until the log is told from a
+    /// start, who the tokens are is not known.
+    fn untold(&self, entry: &Entry) {
+        let (version, names) = (entry.version.appends(), entry.events.iter().map(Event::name));
+        let names: Vec<&str> = names.collect();
+        let told = names.join(", ");
+        tracing::warn!(target: "firedrill", version, "{told}: something before it was not heard, so no more is known");
+        if let Some(story) = &self.story {
+            let text = serde_json::json!({ "version": version, "sentences": names }).to_string();
+            story.keep(Told { version: entry.version, event: "append", text: text.into() });
+        }
     }
 
     /// The log goes on with another state than what was told before led to.
@@ -153,6 +157,14 @@ impl<O> Telling<O> {
         }
         self.before = Some(pool.clone());
     }
+}
+
+/// The pool as the first event of a log configures it.
+fn founded(entry: &Entry) -> Option<Pool> {
+    entry.events.iter().find_map(|event| match event {
+        Event::Configured(configured) => Some(Pool::new(&configured.config)),
+        _ => None,
+    })
 }
 
 /// One line for one event, in the engine's own sentence.
@@ -246,10 +258,4 @@ pub(crate) async fn standing(shell: Shell) {
             return;
         }
     }
-}
-
-/// `at` of the log as a date, if it counts from `zero`, in milliseconds since the Unix epoch.
-pub(crate) fn date(at: Instant, zero: u64) -> String {
-    let millis = i64::try_from(at.as_millis().saturating_add(zero)).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(millis).map_or_else(|_| at.to_string(), |date| date.to_string())
 }

@@ -25,7 +25,7 @@ pub(crate) async fn tick(
         let due = async {
             match beat.filter(|beat| beat.needed || alone) {
                 Some(Beat { interval, .. }) => {
-                    clock.wait_until(after(clock.now(), began, interval.as_millis())).await
+                    clock.wait_until(after(clock.now(), began, interval.as_millis())).await;
                 }
                 None => std::future::pending().await,
             }

@@ -74,7 +74,8 @@ impl Watch {
             return refuse(gateway, at, &error.to_string());
         }
         for warning in &file.warnings {
-            tracing::warn!("{warning}");
+            let line = warning.place().map_or(0, |place| place.line);
+            tracing::warn!(line, "{}", warning.message());
         }
         let later: Vec<&str> = file.differs_at_start(&self.running).collect();
         if !later.is_empty() {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName};
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap};
 use subtle::ConstantTimeEq;
 
 use super::Admin;
@@ -38,19 +38,6 @@ pub(super) fn admits(admin: &Admin, headers: &HeaderMap) -> Result<(), Barred> {
         status: StatusCode::UNAUTHORIZED,
         why: "expected `authorization: Bearer` with the admin's token",
     })
-}
-
-/// Whether whoever may ask may also change something: no form of a page can send this.
-pub(super) fn may_change(headers: &HeaderMap) -> Result<(), Barred> {
-    let json = headers.get(CONTENT_TYPE).is_some_and(|kind| {
-        let kind = kind.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-        kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
-    });
-    if json || headers.contains_key(HeaderName::from_static("x-firedrill")) {
-        return Ok(());
-    }
-    let why = "expected `content-type: application/json`, or a header `x-firedrill` with anything in it";
-    Err(Barred { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, why })
 }
 
 /// `host` as a request names it: with its port, an IPv6 address in brackets.

@@ -1,11 +1,10 @@
 //! The state of a gateway as it is told.
 
-use firedrill_failover::{Profile, Version};
+use firedrill_failover::{Duration, Instant, Profile, Version};
 use firedrill_store::Reach;
 use serde::Serialize;
 
 use super::Admin;
-use crate::telling::date;
 
 /// What a gateway is about just now. Times are dates; counts are since its start.
 #[derive(Debug, Serialize)]
@@ -104,7 +103,7 @@ impl State {
             Reach::Away { why, .. } => ("away", Some(why)),
         };
         let loading = metrics.loading();
-        let of_day = |millis: u64| date(firedrill_failover::Instant::from_millis(millis), 0);
+        let of_day = |millis| Instant::from_millis(millis).to_string();
         Self {
             gateway: GatewayState {
                 worker: admin.worker.number(),
@@ -139,13 +138,14 @@ impl State {
 
 fn pool(admin: &Admin) -> PoolState {
     admin.shared.shell.look(|pool| {
+        let date = |at: Instant| (at + Duration::from_millis(admin.log_zero)).to_string();
         let cooldown = pool.policy().failover().and_then(|failover| failover.cooldown());
         let out = |token: &firedrill_failover::TokenState<'_>| {
             let since = token.unavailable_since?;
             Some(Out {
-                since: date(since, admin.log_zero),
+                since: date(since),
                 status: admin.story.why(token.fingerprint).map(|status| status.to_string()),
-                due: cooldown.map(|cooldown| date(since + cooldown, admin.log_zero)),
+                due: cooldown.map(|cooldown| date(since + cooldown)),
             })
         };
         let tokens = pool.tokens().map(|(_, token)| TokenState {

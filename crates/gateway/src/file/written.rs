@@ -42,7 +42,7 @@ pub(crate) struct Written {
     pub(crate) upstream_ca: Option<Spanned<String>>,
     /// Where clients ask. Default: `127.0.0.1:8080`.
     pub(crate) listen: Option<Spanned<String>>,
-    /// Where the state is told, and tokens are taken out and put back by hand. Default: `127.0.0.1:8081`.
+    /// Where the state is told. Default: `127.0.0.1:8081`.
     pub(crate) admin: Option<Spanned<AdminFile>>,
     /// Where the log is kept. Default: in memory.
     pub(crate) store: Option<Spanned<StoreFile>>,

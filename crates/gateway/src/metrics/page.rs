@@ -56,7 +56,8 @@ impl Writer<'_> {
     }
 
     fn counter(&mut self, name: &str, help: &str, count: u64) -> fmt::Result {
-        self.counters(name, help, vec![(Vec::new(), count)])
+        let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        encoder.encode_counter::<NoLabelSet, u64, u64>(&count, None)
     }
 
     fn gauges(&mut self, name: &str, help: &str, gauges: Vec<(Labels, u64)>) -> fmt::Result {
@@ -68,7 +69,7 @@ impl Writer<'_> {
     }
 
     fn gauge(&mut self, name: &str, help: &str, gauge: u64) -> fmt::Result {
-        self.gauges(name, help, vec![(Vec::new(), gauge)])
+        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&gauge)
     }
 
     fn times(&mut self, name: &str, help: &str, times: &Times) -> fmt::Result {

@@ -97,14 +97,15 @@ impl Chunk {
             }
             (Self::Length { length, digits: 1.. }, b';') => Self::Extension { length },
             (Self::Extension { length }, _) if byte != b'\n' => Self::Extension { length },
-            (Self::LengthEnd { length: 0 }, b'\n') => Self::Trailer { empty: true },
-            (Self::LengthEnd { length }, b'\n') => Self::Data(length),
+            (Self::LengthEnd { length: length @ 1.. }, b'\n') => Self::Data(length),
             (Self::DataReturn, b'\r') => Self::DataEnd,
             (Self::DataEnd, b'\n') => Self::Length { length: 0, digits: 0 },
             (Self::Trailer { empty }, b'\r') => Self::TrailerEnd { last: empty },
             (Self::Trailer { .. }, _) if byte != b'\n' => Self::Trailer { empty: false },
             (Self::TrailerEnd { last: true }, b'\n') => return Ok(None),
-            (Self::TrailerEnd { last: false }, b'\n') => Self::Trailer { empty: true },
+            (Self::LengthEnd { .. } | Self::TrailerEnd { last: false }, b'\n') => {
+                Self::Trailer { empty: true }
+            }
             _ => return Err(Ambiguous),
         };
         Ok(Some(next))
@@ -121,7 +122,7 @@ mod tests {
         let (mut body, mut taken) = (Body::from(after), Ok((0, false)));
         for byte in bytes.as_bytes() {
             match (&mut taken, body.take(&[*byte])) {
-                (Ok((_, true)), _) | (Err(_), _) => break,
+                (Ok((_, true)) | Err(_), _) => break,
                 (Ok((taken, over)), Ok((one, end))) => (*taken, *over) = (*taken + one, end),
                 (failed, Err(error)) => *failed = Err(error),
             }

@@ -17,7 +17,7 @@ use crate::shared::Credential;
 use crate::vendor::Vendor;
 
 /// What is between two neighbours alone (RFC 9110, 7.6.1), and what was never standardised but is meant so.
-const FOR_ONE_HOP: [HeaderName; 9] = [
+static FOR_ONE_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -30,7 +30,7 @@ const FOR_ONE_HOP: [HeaderName; 9] = [
 ];
 
 /// What a client may be known by: no business of upstream's.
-const CREDENTIALS: [HeaderName; 5] = [
+static CREDENTIALS: [HeaderName; 5] = [
     AUTHORIZATION,
     HeaderName::from_static("x-api-key"),
     HeaderName::from_static("api-key"),

@@ -73,7 +73,7 @@ impl Asked {
         *request.uri_mut() = self.uri.clone();
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = if last { std::mem::take(&mut self.headers) } else { self.headers.clone() };
-        head::with_token(request.headers_mut(), shared.vendor, &shared.host, &attempting.credential);
+        head::with_token(request.headers_mut(), shared.vendor, &shared.route.host, &attempting.credential);
         request
     }
 

@@ -43,7 +43,7 @@ impl Scan {
             if !line.is_empty() {
                 self.line(line)?;
             } else if self.lines > 0 {
-                return self.after().map(|after| Some((self.at, after)));
+                return Ok(Some((self.at, self.after())));
             }
         }
         Ok(None)
@@ -79,8 +79,8 @@ impl Scan {
         }
     }
 
-    fn after(&self) -> Result<After, Ambiguous> {
-        Ok(if self.chunked { After::Chunks } else { After::Length(self.length.unwrap_or(0)) })
+    fn after(&self) -> After {
+        if self.chunked { After::Chunks } else { After::Length(self.length.unwrap_or(0)) }
     }
 }
 

@@ -48,7 +48,7 @@ async fn the_state_says_who_is_out_why_and_until_when() {
     // The virtual clock begins with a year.
     assert_eq!(
         (&out["since"], &out["due"]),
-        (&"2026-01-01T00:00:00Z".into(), &"2026-01-01T00:00:00.1Z".into())
+        (&"2026-01-01T00:00:00.000Z".into(), &"2026-01-01T00:00:00.100Z".into())
     );
     assert_eq!((&state["log"]["reach"], &state["log"]["version"]), (&"connected".into(), &2.into()));
     assert_eq!(state["configuration"]["refused"], Value::Null);
@@ -61,7 +61,10 @@ async fn the_state_says_who_is_out_why_and_until_when() {
     let page = page.text().await.expect("text");
     assert!(page.contains("<h1>0 of 2 tokens available</h1>"), "{page}");
     assert!(page.contains("No token is available: requests draw a fallback."), "{page}");
-    assert!(page.contains("<td>sk-a<td class=\"out\">unavailable<td>429<td>2026-01-01T00:00:00Z"), "{page}");
+    assert!(
+        page.contains("<td>sk-a<td class=\"out\">unavailable<td>429<td>2026-01-01T00:00:00.000Z"),
+        "{page}"
+    );
 }
 
 #[tokio::test]

@@ -43,11 +43,13 @@ async fn a_tick_that_could_change_nothing_is_not_waited_for() {
     assert_eq!(world.clock.next_due(), None);
 }
 
+const MODEL: &str = "tiny \"model\"";
+
 /// Unavailable tokens are probed every 10 ms, and one success brings them back.
 fn probing(tokens: &[&'static str]) -> Setup {
     setup(tokens).failing_over().rules(|rules| {
         rules.failover.cooldown_duration = 0;
-        rules.failover.health_check_model = "tiny \"model\"".to_owned();
+        rules.failover.health_check_model = MODEL.into();
     })
 }
 
@@ -68,7 +70,7 @@ async fn a_probe_goes_where_the_last_request_went_that_succeeded() {
     assert_eq!(journal.count(), 4, "{journal}");
     for probe in &journal[2..] {
         assert_eq!((&*probe.token, &*probe.method, &*probe.path), ("sk-a", "POST", "/v1/chat/completions"));
-        assert_eq!(probe.model, "tiny \"model\"");
+        assert_eq!(probe.model, MODEL);
     }
 }
 

@@ -3,21 +3,28 @@
 mod admin;
 mod failover;
 mod failures;
+mod guard;
+mod limits;
+mod others;
 mod plain;
+mod rehearsal;
 mod reload;
 mod retries;
 mod secrets;
 mod streams;
+mod tls;
 mod upstream;
 
-use firedrill_clock::{Clock, Virtual};
+use firedrill_clock::Virtual;
 use firedrill_failover::{
-    Config, Duration, FailoverSettings, Profile, RetrySettings, Settings as Rules, Token, WorkerId,
+    Config, Duration, FailoverSettings, RetrySettings, Settings as Rules, Token, WorkerId,
 };
 use firedrill_gateway::{Gateway, Secret, Secrets, Settings, Vendor};
 use firedrill_provider::{Dialect, MockProvider};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::rehearsal::Steering;
 
 /// A question, as a client sends it.
 const QUESTION: &str = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"Hello?"}]}"#;
@@ -37,10 +44,17 @@ struct Setup {
     tokens: Vec<&'static str>,
     rules: Rules,
     change: fn(&mut Settings),
+    draws: Vec<&'static str>,
 }
 
 fn setup(tokens: &[&'static str]) -> Setup {
-    Setup { vendor: Vendor::OpenAi, tokens: tokens.to_vec(), rules: Rules::default(), change: |_| {} }
+    Setup {
+        vendor: Vendor::OpenAi,
+        tokens: tokens.to_vec(),
+        rules: Rules::default(),
+        change: |_| {},
+        draws: Vec::new(),
+    }
 }
 
 impl Setup {
@@ -69,6 +83,12 @@ impl Setup {
 
     fn settings(mut self, change: fn(&mut Settings)) -> Self {
         self.change = change;
+        self
+    }
+
+    /// These are drawn, one after another; then it is by chance.
+    fn drawing(mut self, draws: &[&'static str]) -> Self {
+        self.draws = draws.to_vec();
         self
     }
 
@@ -102,7 +122,11 @@ impl Setup {
     }
 
     async fn in_front_of(self, base: &str, clock: &Virtual) -> Gateway {
-        let builder = Gateway::builder(self.made(base)).clock(clock.clone()).worker(WorkerId::new(1)).seed(7);
+        let mut builder =
+            Gateway::builder(self.made(base)).clock(clock.clone()).worker(WorkerId::new(1)).seed(7);
+        if !self.draws.is_empty() {
+            builder = builder.rehearsal(Steering::new(&self.draws));
+        }
         let gateway = builder.start().await.expect("it starts");
         gateway.idle().await;
         gateway

@@ -70,5 +70,6 @@ async fn request(stream: &mut TcpStream) -> Option<String> {
 
 /// An answer with this status line, these further headers, and this body.
 pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}", body.len())
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\ncontent-length: {length}\r\n\r\n{body}")
 }
