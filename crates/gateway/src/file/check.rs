@@ -122,8 +122,8 @@ impl Checker {
             return match written.parse() {
                 Ok(route) => Some(route),
                 Err(error) => {
-                    // What stands before it may be a password.
-                    if written.contains('@') {
+                    // What stands before the one may be a password, and behind the other a token.
+                    if written.contains(['@', '?']) {
                         self.keeper.hidden.push(written.place);
                     }
                     self.error(written.place, error.to_string(), "for example `https://api.openai.com`");

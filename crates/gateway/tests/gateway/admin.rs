@@ -69,7 +69,7 @@ async fn the_state_says_who_is_out_why_and_until_when() {
 
 #[tokio::test]
 async fn a_label_means_nothing_to_a_browser() {
-    let world = with_admin(setup(&["<script>x</script>"])).before("200").await;
+    let world = with_admin(setup(&["<script>x</script>"])).before("{ default: 200 }").await;
     let request = client().get(world.admin("/")).header("accept", "text/html");
     let page = request.send().await.expect("an answer").text().await.expect("text");
     assert!(page.contains("&lt;script&gt;x") && !page.contains("<script"), "{page}");
@@ -78,21 +78,22 @@ async fn a_label_means_nothing_to_a_browser() {
 #[tokio::test]
 async fn metrics_count_by_token_and_class_and_by_nothing_else() {
     let setup = with_admin(setup(&["sk-a", "sk-b"]).failing_over().retrying(1));
-    let world = setup.before("{ default: 503 }").await;
+    // The mock knows no such path.
+    let world = setup.before("{ default: 200 }").await;
     let question =
         client().post(format!("http://{}/v1/planted/chat/completions?key=planted", world.gateway.address()));
     let answer = question.header("x-planted", "planted").body(r#"{"model":"planted"}"#).send().await;
-    assert_eq!(answer.expect("an answer").status(), 503);
+    assert_eq!(answer.expect("an answer").status(), 404);
     world.until(|world| world.available().is_empty()).await;
     let (status, page) = world.told("/metrics").await;
     assert_eq!(status, 200);
     for line in [
         "firedrill_requests_total 1",
-        r#"firedrill_answers_total{by="upstream",status="5xx"} 1"#,
+        r#"firedrill_answers_total{by="upstream",status="4xx"} 1"#,
         "firedrill_retries_total 1",
         "firedrill_fallbacks_total 0",
-        r#"firedrill_attempts_total{token="sk-a",outcome="5xx"} 1"#,
-        r#"firedrill_attempts_total{token="sk-b",outcome="5xx"} 1"#,
+        r#"firedrill_attempts_total{token="sk-a",outcome="4xx"} 1"#,
+        r#"firedrill_attempts_total{token="sk-b",outcome="4xx"} 1"#,
         r#"firedrill_token_available{token="sk-a"} 0"#,
         r#"firedrill_token_available{token="sk-b"} 0"#,
         "firedrill_request_seconds_count 1",
@@ -166,7 +167,7 @@ async fn events_are_told_as_they_happen_and_again_from_a_version() {
 
 #[tokio::test]
 async fn only_who_is_on_this_machine_is_told_without_a_token() {
-    let world = with_admin(setup(&["sk-a"])).before("200").await;
+    let world = with_admin(setup(&["sk-a"])).before("{ default: 200 }").await;
     for (host, status) in [("localhost:1", 200), ("[::1]:1", 200), ("evil.example", 403)] {
         let answer =
             client().get(world.admin("/state")).header("host", host).send().await.expect("an answer");
@@ -190,7 +191,7 @@ async fn a_token_guards_all_but_health() {
         settings.admin = Some("127.0.0.1:0".parse().expect("an address"));
         settings.admin_token = Some(Secret::from("open-sesame".to_owned()));
     });
-    let world = setup.before("200").await;
+    let world = setup.before("{ default: 200 }").await;
     for path in ["/state", "/events", "/metrics", "/nothing"] {
         let (status, body) = world.told(path).await;
         assert_eq!(status, 401, "{path}");
