@@ -188,15 +188,16 @@ class Faults(Anthropic):
         self.assertEqual(self.text, "One two ")
 
     def test_a_stall_runs_into_the_timeout(self):
-        for fault, ask, error in (
-            ("stall", self.ask, anthropic.APITimeoutError),
-            ("stall", self.read, anthropic.APITimeoutError),
-            ("{ stallAfter: { bytes: 20 } }", self.ask, anthropic.APITimeoutError),
-            ("{ stallAfter: { bytes: 20 } }", self.read, httpx2.ReadTimeout),
+        for fault, ask, timeout, error in (
+            ("stall", self.ask, 0.3, anthropic.APITimeoutError),
+            ("stall", self.read, 0.3, anthropic.APITimeoutError),
+            ("{ stallAfter: { bytes: 20 } }", self.ask, 0.3, anthropic.APITimeoutError),
+            # The headers must be there by then.
+            ("{ stallAfter: { bytes: 20 } }", self.read, 1, httpx2.ReadTimeout),
         ):
             with self.subTest(fault=fault, ask=ask.__name__):
                 self.will(f"default: {{ fault: {fault} }}")
-                self.raises(error, lambda: ask(timeout=0.3))
+                self.raises(error, lambda: ask(timeout=timeout))
 
     def test_what_is_no_json(self):
         for ask in (self.ask, self.read):

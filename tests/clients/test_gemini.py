@@ -160,7 +160,7 @@ class Faults(Gemini):
 
     def test_a_stall_is_retried_and_a_reset_is_not(self):
         self.will("default: [{ fault: stall, times: 1 }, 200]")
-        self.assertEqual(self.ask(retries=1, timeout=0.3).text, TEXT)
+        self.assertEqual(self.ask(retries=1, timeout=1).text, TEXT)
         self.assert_answered(200, 200)
         self.will("default: [{ fault: reset, times: 1 }, 200]")
         self.raises(httpx2.ReadError, lambda: self.ask(retries=1))

@@ -7,8 +7,8 @@
 use std::fmt;
 
 use firedrill_failover::{
-    Config, ConfigError, FailoverSettings, Field, OnReload, PatternError, Profile, RetrySettings, Settings,
-    Token,
+    Config, ConfigError, Duration, FailoverSettings, Field, OnReload, PatternError, Profile, RetrySettings,
+    Settings, Token,
 };
 use firedrill_yaml::{Place, Problem, Spanned, Whole, closest, custom_at, quoted, unknown_key};
 use schemars::JsonSchema;
@@ -24,8 +24,6 @@ pub struct ProviderBlock {
     /// Whose API the upstream speaks. A scenario has no use for it.
     #[schemars(rename = "type")]
     pub kind: Option<Spanned<String>>,
-    /// Milliseconds that the upstream may take. A scenario has no use for it.
-    pub timeout: Option<Spanned<Whole>>,
     /// The tokens of the pool. In a scenario a token's name is its label: write no real keys.
     #[schemars(length(min = 1))]
     pub api_tokens: Option<Spanned<Vec<Spanned<String>>>>,
@@ -35,6 +33,9 @@ pub struct ProviderBlock {
     /// Whether a failed request is tried again with another token.
     #[serde(default)]
     pub retry_on_failure: Option<RetryBlock>,
+    /// Milliseconds until the headers of an answer, and between two pieces of its body. 0 or absent means the default: 120000.
+    #[serde(default)]
+    pub timeout: Option<Spanned<Whole>>,
     /// Keys that have nothing to do with failover.
     #[schemars(skip)]
     pub ignored: Vec<Spanned<String>>,
@@ -94,10 +95,21 @@ impl ProviderBlock {
         let written = self.retry_on_failure.as_ref().and_then(|retry| retry.max_retries.as_ref());
         written.map_or(0, |written| written.value.0).max(1)
     }
+
+    /// The reference's `timeout` when none is written.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
+
+    /// How long the upstream may take until the headers of an answer, and between two pieces of its body; never zero.
+    pub fn timeout(&self) -> Duration {
+        match self.timeout {
+            Some(Spanned { value: Whole(millis), .. }) if millis > 0 => Duration::from_millis(millis),
+            _ => Self::DEFAULT_TIMEOUT,
+        }
+    }
 }
 
-/// The keys that have to do with failover.
-const KEYS: [&str; 3] = ["apiTokens", "failover", "retryOnFailure"];
+/// The keys that are read.
+const KEYS: [&str; 4] = ["apiTokens", "failover", "retryOnFailure", "timeout"];
 
 /// Keys of the blocks within this one, and which. Beside their block they would be without effect, and nobody would
 /// know. (`enabled` is not among them: it is a word that others may use.)
@@ -141,11 +153,11 @@ impl<'de> Visitor<'de> for BlockVisitor {
                 "apiTokens" => block.api_tokens = Some(map.next_value()?),
                 "failover" => block.failover = Some(map.next_value()?),
                 "retryOnFailure" => block.retry_on_failure = Some(map.next_value()?),
+                "timeout" => block.timeout = Some(map.next_value()?),
                 _ => {
                     check_unrelated(&key)?;
                     match key.as_str() {
                         "type" => block.kind = Some(map.next_value()?),
-                        "timeout" => block.timeout = Some(map.next_value()?),
                         _ => drop(map.next_value::<IgnoredAny>()?),
                     }
                     block.ignored.push(key);

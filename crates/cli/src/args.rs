@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use firedrill_block::Span;
+use firedrill_failover::Duration;
+use firedrill_yaml::Source;
 
 use crate::exit::{self, Ended, Error};
 use crate::out::Out;
@@ -97,6 +100,15 @@ fn color(given: &[OsString]) -> Option<&str> {
         given.iter().map_while(|word| word.to_str()).take_while(|word| *word != "--").collect();
     let at = words.iter().rposition(|word| *word == "--color" || word.starts_with("--color="))?;
     words[at].strip_prefix("--color=").or_else(|| words.get(at + 1).copied())
+}
+
+/// Reads a length of time, in the words that a scenario uses for it.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    let Span(span) = Source::new("option", text).parse("a length of time").map_err(|problem| {
+        let hint = problem.hint_text().map(|hint| format!("; {hint}"));
+        format!("{}{}", problem.message(), hint.unwrap_or_default())
+    })?;
+    Ok(span)
 }
 
 /// How to print what was found.

@@ -129,8 +129,8 @@ async fn serve(args: &Args, file: MockFile, out: &mut Out) -> Result<Ended, Erro
     };
     let interrupt = Interrupt::listen();
     let server = Server::start(file, settings).map_err(|error| {
-        let hint = "choose others with `--port`, `--control-port` and, for a port of its own, `port` in the \
-                    mock file; 0 takes any that is free";
+        let hint =
+            "choose another with `--port`, `--control-port` or `port` in the mock file; 0 takes any that is free";
         Problem::new(error.to_string()).hint(hint)
     })?;
     out.line(addresses(&server));

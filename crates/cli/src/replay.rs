@@ -18,14 +18,13 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use firedrill_block::Span;
 use firedrill_failover::{Instant, Version};
 use firedrill_scenario::{PoolState, Replay, Replayed, Until};
-use firedrill_yaml::{Damage, Problem, Source, presentable};
+use firedrill_yaml::{Damage, Problem, presentable};
 use serde::ser::{SerializeSeq, SerializeStruct};
 use serde::{Serialize, Serializer};
 
-use crate::args::{Format, TEMPLATE};
+use crate::args::{Format, TEMPLATE, span};
 use crate::exit::{Ended, Error};
 use crate::json::{self, masked, masked_state};
 use crate::lines::{BOLD, DIM};
@@ -106,11 +105,7 @@ fn moment(text: &str) -> Result<Instant, String> {
         let millis = u64::try_from(date.as_millisecond());
         return millis.map(Instant::from_millis).map_err(|_| "expected a date after 1970".to_owned());
     }
-    let Span(span) = Source::new("--at", text).parse("a length of time").map_err(|problem| {
-        let hint = problem.hint_text().map(|hint| format!("; {hint}"));
-        format!("{}{}", problem.message(), hint.unwrap_or_default())
-    })?;
-    Ok(Instant::ZERO + span)
+    span(text).map(|span| Instant::ZERO + span)
 }
 
 /// Prints the story, and gives what is wrong with it.

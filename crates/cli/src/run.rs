@@ -1,16 +1,19 @@
-//! `firedrill run`: runs scenarios on the engine and prints the verdicts. The loop stands here; how a verdict looks is
-//! in `run/human.rs`, `run/json.rs` and `run/junit.rs`, and where a log goes in `run/log.rs`.
+//! `firedrill run`: runs scenarios and prints the verdicts. The loop stands here; how a verdict looks is
+//! in `run/human.rs`, `run/json.rs` and `run/junit.rs`, where a log goes in `run/log.rs`, and what they are run against in
+//! `run/target.rs`.
 
 mod human;
 mod json;
 mod junit;
 mod log;
 mod progress;
+mod target;
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use clap::ValueEnum;
-use firedrill_scenario::{Failure, History, Run, Scenario, Verdict, run_on_engine};
+use firedrill_scenario::{Failure, History, Run, Scenario, Verdict};
 use firedrill_yaml::Problem;
 
 use crate::args::TEMPLATE;
@@ -23,6 +26,7 @@ use crate::stopwatch::{Elapsed, Stopwatch};
 use crate::text::shell_word;
 use log::LogFolder;
 use progress::Progress;
+use target::TargetArgs;
 
 /// Run scenarios and say which hold
 #[derive(Debug, clap::Args)]
@@ -36,9 +40,14 @@ Examples:
   firedrill run --tag cooldown --fail-fast
   firedrill run --format junit > firedrill.xml
   firedrill run cooldown.yaml --log logs   then: firedrill replay logs/...
+  firedrill run scenarios/anywhere --target http://127.0.0.1:8080 \\
+    --mock-listen 127.0.0.1:4141           a gateway whose upstream is there
 
 A file that cannot be used counts as `could not run`; the others run.
-A filter or tag that leaves nothing to run is an error.")]
+A filter or tag that leaves nothing to run is an error.
+
+What a gateway at a URL cannot be asked is skipped with the reason, and counted.
+If nothing was judged at all, that could not run.")]
 pub(crate) struct Args {
     /// Files, or folders with .yaml and .yml files
     #[arg(value_name = "PATH", default_value = load::DEFAULT)]
@@ -75,6 +84,9 @@ pub(crate) struct Args {
     /// Print descriptions, warnings, skipped steps and ignored keys
     #[arg(long, short)]
     verbose: bool,
+
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 /// How to print verdicts.
@@ -101,6 +113,8 @@ struct Rehearsal {
     reached: bool,
     /// `None` also for a file that cannot be used.
     run: Option<Run>,
+    /// The options that say again what it was run against.
+    again: Rc<str>,
 }
 
 /// What came of one of them, in a word.
@@ -109,16 +123,24 @@ enum Word {
     Passed,
     Failed,
     CouldNotRun,
+    NotJudged,
     NotRun,
 }
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Ended, Error> {
     let stopwatch = Stopwatch::start();
     let logs = args.log.as_deref().map(LogFolder::new).transpose()?;
+    if logs.is_some() && !args.target.tells_its_log() {
+        let problem =
+            Problem::new("`--log` needs a target that tells its log, and a gateway at a URL does not");
+        return Err(problem.hint("`--format json` has everything that was seen").into());
+    }
     let (files, left_out) = args.choose(load(&args.paths)?)?;
     let interrupt = Interrupt::listen();
     let lines = Lines::of(files.iter().map(|file| &*file.shown));
     let progress = Progress::new(files.len());
+    let mut target = args.target.ready(&interrupt, &progress)?;
+    let again: Rc<str> = args.target.again().into();
 
     let mut report = Report { left_out, ..Report::default() };
     let mut stopped = false;
@@ -128,7 +150,7 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Ended, Error> {
         let run = match &file.read {
             Ok(scenario) if !stopped => {
                 progress.begin(&file.shown);
-                let mut run = run_on_engine(scenario, args.seed);
+                let mut run = target.run(scenario, args.seed);
                 if let Some(logs) = &logs {
                     logs.write(&file.path, &run.history)?;
                 }
@@ -138,7 +160,12 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Ended, Error> {
             }
             _ => None,
         };
-        let rehearsal = Rehearsal { file, reached: !stopped, run };
+        // One that was interrupted in its middle was not run.
+        let broken_off =
+            matches!(&run, Some(Run { verdict: Verdict::CouldNotRun(_), .. })) && interrupt.heard();
+        report.interrupted |= broken_off;
+        stopped |= broken_off;
+        let rehearsal = Rehearsal { file, reached: !stopped, run, again: Rc::clone(&again) };
         let word = rehearsal.word();
         if !stopped && args.format == Format::Human && !args.quiet {
             progress.aside(|| human::line(out, &lines, &rehearsal, args.verbose));
@@ -147,7 +174,7 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Ended, Error> {
         report.rehearsals.push(rehearsal);
         progress.done();
     }
-    drop(progress);
+    progress.end();
 
     match args.format {
         Format::Human => human::print(out, &report, args.verbose, stopwatch.elapsed()),
@@ -193,12 +220,24 @@ impl Rehearsal {
             None => Word::CouldNotRun,
             Some(Run { verdict: Verdict::Passed, .. }) => Word::Passed,
             Some(Run { verdict: Verdict::Failed(_), .. }) => Word::Failed,
+            Some(Run { verdict: Verdict::NotJudged, .. }) => Word::NotJudged,
+            Some(Run { verdict: Verdict::CouldNotRun(_), .. }) => Word::CouldNotRun,
         }
     }
 
     /// Why its file cannot be used, if its turn came and it cannot.
     fn unusable(&self) -> Option<&Unusable> {
         self.file.read.as_ref().err().filter(|_| self.reached)
+    }
+
+    /// Why the target is not as its scenario needs it, if it is not.
+    fn unready(&self) -> Option<(&Scenario, &Problem)> {
+        match (&self.file.read, &self.run) {
+            (Ok(scenario), Some(Run { verdict: Verdict::CouldNotRun(problem), .. })) if self.reached => {
+                Some((scenario, problem))
+            }
+            _ => None,
+        }
     }
 
     fn failure(&self) -> Option<(&Scenario, &Failure)> {
@@ -211,7 +250,7 @@ impl Rehearsal {
     /// The command that runs it again just so.
     fn reproduce(&self) -> Option<String> {
         let Run { seed, .. } = self.run.as_ref()?;
-        Some(format!("firedrill run {} --seed {seed}", shell_word(&self.file.shown)))
+        Some(format!("firedrill run {} --seed {seed}{}", shell_word(&self.file.shown), self.again))
     }
 }
 
@@ -227,6 +266,8 @@ impl Report {
             Ended::CouldNotRun
         } else if self.count(Word::Failed) > 0 {
             Ended::Failed
+        } else if self.count(Word::Passed) == 0 && self.count(Word::NotJudged) > 0 {
+            Ended::CouldNotRun
         } else {
             Ended::Well
         }
@@ -238,7 +279,11 @@ impl Report {
         let always =
             [(Word::Passed, "passed"), (Word::Failed, "failed"), (Word::CouldNotRun, "could not run")];
         let always = always.map(|(word, what)| (count(word), what));
-        let others = [(count(Word::NotRun), "not run"), (self.left_out, "left out")];
+        let others = [
+            (count(Word::NotJudged), "not judged"),
+            (count(Word::NotRun), "not run"),
+            (self.left_out, "left out"),
+        ];
         let others = others.into_iter().filter(|(count, _)| *count > 0);
         let parts: Vec<String> =
             always.into_iter().chain(others).map(|(count, what)| format!("{count} {what}")).collect();

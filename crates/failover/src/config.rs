@@ -379,7 +379,15 @@ impl Retry {
     /// Whether a request that began at `began`, was answered `status` now and has been retried `retries` times
     /// may be tried once more.
     pub fn allows(&self, status: Status, retries: u32, began: Instant, now: Instant) -> bool {
-        self.on_status.contains(status) && retries < self.max_retries.get() && now.since(began) < self.timeout
+        self.on_status.contains(status)
+            && retries < self.max_retries.get()
+            && self.left(began, now) > Duration::ZERO
+    }
+
+    /// What is left now of `retryTimeout` for a request that began at `began`: the next attempt has no longer for the headers of
+    /// its answer. Zero if it is spent.
+    pub fn left(&self, began: Instant, now: Instant) -> Duration {
+        Duration::from_millis(self.timeout.as_millis().saturating_sub(now.since(began).as_millis()))
     }
 }
 
@@ -650,5 +658,7 @@ mod tests {
         assert!(!retry.allows(status(503), 2, began, began), "both retries are used up");
         assert!(!retry.allows(status(503), 0, began, at(30_000)), "the time is used up");
         assert!(!retry.allows(status(302), 0, began, began), "the status does not match");
+        assert_eq!(retry.left(began, at(29_999)), Duration::from_millis(1));
+        assert_eq!(retry.left(began, at(70_000)), Duration::ZERO);
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct Shared {
     pub(crate) stop: watch::Sender<bool>,
 }
 
-/// What is sent for the tokens: those of the configuration, and those of the one before.
+/// What is sent for the tokens: those of the configuration, and those of others before that may not be settled.
 #[derive(Default)]
 pub(crate) struct Credentials {
     tokens: BTreeMap<Fingerprint, Arc<Credential>>,
@@ -72,9 +72,11 @@ impl Credentials {
         Self { tokens, former: BTreeMap::new() }
     }
 
-    /// These, in the place of `former`.
-    pub(crate) fn after(self, former: &Self) -> Self {
-        Self { former: former.tokens.clone(), ..self }
+    /// These, in the place of `before`. What that took the place of may still be drawn too.
+    pub(crate) fn after(self, before: &Self) -> Self {
+        let mut former = before.former.clone();
+        former.extend(before.tokens.iter().map(|(token, credential)| (*token, Arc::clone(credential))));
+        Self { former, ..self }
     }
 
     /// These, without those that they took the place of.

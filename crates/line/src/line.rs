@@ -50,27 +50,35 @@ pub struct Line {
     writing: Patience,
 }
 
-/// A time that runs out. Made once for a connection, and set again for every wait.
+/// A time that runs out. Its timer is made once for a connection, and set as seldom as can be: one that is set for an earlier
+/// wait is left alone until it wakes us.
 #[derive(Debug, Default)]
 struct Patience {
     sleep: Option<Pin<Box<Sleep>>>,
-    running: bool,
+    /// When it has run out, while it runs.
+    until: Option<Instant>,
 }
 
 impl Patience {
     /// Begins to run, unless it does already. Ready when it has run out.
     fn poll(&mut self, time: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        let sleep = match &mut self.sleep {
-            Some(sleep) => {
-                if !self.running {
-                    sleep.as_mut().reset(Instant::now() + time);
-                }
-                sleep
+        let until = *self.until.get_or_insert_with(|| Instant::now() + time);
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        if sleep.deadline() > until {
+            sleep.as_mut().reset(until);
+        }
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            if sleep.deadline() >= until {
+                return Poll::Ready(());
             }
-            none => none.insert(Box::pin(tokio::time::sleep(time))),
-        };
-        self.running = true;
-        sleep.as_mut().poll(cx)
+            sleep.as_mut().reset(until);
+        }
+    }
+
+    /// Runs no more; the next time it begins anew.
+    fn stop(&mut self) {
+        self.until = None;
     }
 }
 
@@ -93,7 +101,7 @@ impl Line {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.writing.running = false;
+            self.writing.stop();
             return written;
         }
         ready!(self.writing.poll(self.limits.write_time, cx));
@@ -111,7 +119,8 @@ impl AsyncRead for Line {
         }
         let phase = line.phase.is();
         if phase != line.timed {
-            (line.timed, line.reading.running) = (phase, false);
+            line.timed = phase;
+            line.reading.stop();
         }
         ready_or(read, || {
             let time = match phase {

@@ -22,6 +22,7 @@ mod openai;
 mod qwen;
 mod sse;
 mod text;
+mod value;
 mod when;
 
 use std::borrow::Cow;
@@ -204,7 +205,7 @@ impl Dialect {
         if plan.answer.fault == Some(Fault::ErrorEvent) {
             let mut reply = self.well(question, plan, context);
             reply.body = match reply.body {
-                Body::Events(_) => Body::Events(vec![self.error_event(question, plan, context)]),
+                Body::Events(_) => Body::Events([self.error_event(question, plan, context)].iter().collect()),
                 Body::Whole(_) => self.refuse(question, plan, context).body,
             };
             return reply;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use firedrill_failover::Status;
 
 /// A request as it came in.
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone)]
 pub struct Incoming<'a> {
     /// `POST`.
     pub method: &'a str,
@@ -13,16 +13,36 @@ pub struct Incoming<'a> {
     pub path: &'a str,
     /// The query, without its question mark; empty if there is none.
     pub query: &'a str,
-    /// The headers, names in lower case.
-    pub headers: &'a [(String, String)],
+    /// The headers.
+    pub headers: &'a dyn Headers,
     /// The whole body.
     pub body: &'a [u8],
 }
 
+/// The headers of a request, wherever they are kept.
+pub trait Headers {
+    /// The first of this name, in lower case, that is text.
+    fn header(&self, name: &str) -> Option<&str>;
+}
+
+/// Names, in lower case, and values.
+impl Headers for Vec<(String, String)> {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+#[cfg(feature = "server")]
+impl Headers for hyper::HeaderMap {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.get_all(name).iter().find_map(|value| value.to_str().ok())
+    }
+}
+
 impl Incoming<'_> {
-    /// The first header of this name, in lower case.
+    /// The first header of this name, in lower case, that is text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers.header(name)
     }
 }
 
@@ -90,7 +110,7 @@ pub struct Reply {
     /// Its status.
     pub status: Status,
     /// Its headers, `content-type` among them, without those that frame the body.
-    pub headers: Vec<(Cow<'static, str>, String)>,
+    pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// Its body.
     pub body: Body,
 }
@@ -101,5 +121,56 @@ pub enum Body {
     /// All at once.
     Whole(Vec<u8>),
     /// As a stream: each event in its framing, with whatever ends it.
-    Events(Vec<Vec<u8>>),
+    Events(Events),
+}
+
+/// The events of a stream. They stand one after the other in one piece of memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Events {
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Events {
+    /// None yet, and room for so many with so many bytes in all.
+    pub(crate) fn with_capacity(events: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(events) }
+    }
+
+    /// Adds the one that `write` writes behind what is there.
+    pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Each by itself.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, end)| &self.bytes[begin..*end])
+    }
+
+    /// The memory in which they stand, and where each ends.
+    #[cfg(feature = "server")]
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Vec<usize>) {
+        (self.bytes, self.ends)
+    }
+}
+
+impl<E: AsRef<[u8]>> FromIterator<E> for Events {
+    fn from_iter<I: IntoIterator<Item = E>>(events: I) -> Self {
+        let mut all = Self::default();
+        events.into_iter().for_each(|event| all.push(|to| to.extend_from_slice(event.as_ref())));
+        all
+    }
 }

@@ -19,11 +19,12 @@ mod quota;
 mod script;
 #[cfg(feature = "server")]
 mod server;
+mod timed;
 mod upstream;
 
 pub use behaviour::{Ask, Behaviour, Plan, Refusal, Seen, Ticket};
 pub use dialect::{Context, Dialect, UnknownDialect};
-pub use exchange::{Body, Form, Incoming, Question, Reply};
+pub use exchange::{Body, Events, Form, Headers, Incoming, Question, Reply};
 pub use fault::{After, Drip, Fault};
 pub use firedrill_block::{Share, Span, StatusCode};
 pub use latency::Latency;
@@ -32,6 +33,6 @@ pub use script::{Answer, Playback, Script};
 #[cfg(feature = "server")]
 pub use server::{
     AnswerError, Asked, Builder, Clock, Count, Ended, Entry, IntoAnswer, IntoUpstream, Limits, MOST_ENTRIES,
-    MockFile, MockProvider, Real, Served, Server, Settings, StartError, Virtual, Wait, mock_schema,
+    MockFile, MockProvider, Player, Real, Served, Server, Settings, StartError, Virtual, Wait, mock_schema,
 };
 pub use upstream::{Domain, Errors, Outage, Pace, Upstream, WORDS};

@@ -88,6 +88,25 @@ impl Script {
         Playback(Play::new(Arc::clone(&self.phases), began))
     }
 
+    /// The same with other times.
+    #[must_use]
+    pub fn timed(&self, time: &dyn Fn(Duration) -> Duration) -> Self {
+        fn of(phases: &[Phase], time: &dyn Fn(Duration) -> Duration) -> Arc<[Phase]> {
+            let timed = phases.iter().map(|phase| Phase {
+                what: match &phase.what {
+                    What::Answer(answer) => What::Answer(answer.timed(time)),
+                    What::Round(phases) => What::Round(of(phases, time)),
+                },
+                limit: match phase.limit {
+                    Limit::Time(lasts) => Limit::Time(time(lasts)),
+                    limit => limit,
+                },
+            });
+            timed.collect()
+        }
+        Self { phases: of(&self.phases, time) }
+    }
+
     /// Every answer that it may give.
     pub fn answers(&self) -> Vec<&Answer> {
         fn of(phases: &[Phase]) -> Vec<&Answer> {

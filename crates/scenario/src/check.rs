@@ -7,6 +7,7 @@ use firedrill_provider::{Upstream, WORDS};
 use firedrill_yaml::{Entries, Place, Problem, Source, Spanned, Whole, closest, looks_secret, quoted};
 
 use crate::always::Invariant;
+use crate::calls::{Calls, CallsFile};
 use crate::scenario::{Action, Expectation, Probes, Scenario, Step, StepKind, TokenList};
 use crate::written::{
     ActionFile, CountOrTokens, ExpectFile, OneOrMore, RequestFile, ScenarioFile, StepFile, TicksWord, Tokens,
@@ -27,7 +28,7 @@ const MOST_ACTIONS: u64 = 100_000;
 /// How often the sentences of `always` may look at a token: after each step, for each worker, at each token.
 const MOST_LOOKS: u64 = 5_000_000;
 /// Ten years: more than any cooldown, and far from the end of time.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 /// More tokens than this are counted in a hint, not listed.
 const MOST_SHOWN: usize = 8;
 
@@ -187,6 +188,7 @@ impl Checker {
             workers: self.workers,
             ticks_fall_due: file.ticks != Some(TicksWord::Manual),
             answers_probes,
+            timeout: file.provider.timeout(),
             config: config?,
             upstream: upstream.into(),
             steps,
@@ -354,7 +356,8 @@ impl Checker {
             }
             ActionFile::Reconfigure(reconfigure) => {
                 let config = Box::new(self.config(&reconfigure.provider)?);
-                let action = Action::Reconfigure { worker: self.worker(reconfigure.worker), config };
+                let (worker, timeout) = (self.worker(reconfigure.worker), reconfigure.provider.timeout());
+                let action = Action::Reconfigure { worker, config, timeout };
                 (action, 1, self.expect(reconfigure.expect.as_ref()))
             }
             ActionFile::Stop(worker) => (Action::Stop { worker: self.worker(Some(*worker)) }, 1, None),
@@ -380,9 +383,16 @@ impl Checker {
             status: written.status.map(|status| status.0),
             drawn: written.drawn.as_ref().map(|OneOrMore(names)| self.tokens(names)),
             fallback: written.fallback,
+            broken: written.broken,
             probes: written.probes.as_ref().map(|probes| match probes {
                 CountOrTokens::Count(count) => Probes::Count(*count),
                 CountOrTokens::Tokens(names) => Probes::Tokens(self.tokens(names)),
+            }),
+            calls: written.calls.as_ref().map(|calls| match calls {
+                CallsFile::Total(total) => Calls::Total(*total),
+                CallsFile::ByToken(written) => {
+                    Calls::ByToken(self.by_token(Some(written), |bounds| *bounds).unwrap_or_default())
+                }
             }),
             events: written
                 .events
@@ -544,20 +554,41 @@ const EVENTS: [(&str, bool); 10] = [
 
 impl Expectation {
     fn asks_nothing(&self) -> bool {
-        !self.asks_of_the_pool()
-            && self.status.is_none()
-            && self.drawn.is_none()
-            && self.fallback.is_none()
-            && self.probes.is_none()
-            && self.events.is_none()
+        self.keys_of_the_pool().is_empty() && self.keys_of_the_step().is_empty()
+    }
+
+    /// The keys that only the pool can answer.
+    pub(crate) fn keys_of_the_pool(&self) -> Vec<&'static str> {
+        let keys = [
+            ("available", self.available.is_some()),
+            ("unavailable", self.unavailable.is_some()),
+            ("failureCounts", self.failure_counts.is_some()),
+            ("successCounts", self.success_counts.is_some()),
+            ("unavailableSince", self.unavailable_since.is_some()),
+        ];
+        those_asked(&keys)
+    }
+
+    /// The keys that what came of a step answers.
+    pub(crate) fn keys_of_the_step(&self) -> Vec<&'static str> {
+        let keys = [
+            ("status", self.status.is_some()),
+            ("drawn", self.drawn.is_some()),
+            ("fallback", self.fallback.is_some()),
+            ("broken", self.broken.is_some()),
+            ("probes", self.probes.is_some()),
+            ("calls", self.calls.is_some()),
+            ("events", self.events.is_some()),
+        ];
+        those_asked(&keys)
     }
 
     /// Whether anything is asked that only the pool can tell.
     pub(crate) fn asks_of_the_pool(&self) -> bool {
-        self.available.is_some()
-            || self.unavailable.is_some()
-            || self.failure_counts.is_some()
-            || self.success_counts.is_some()
-            || self.unavailable_since.is_some()
+        !self.keys_of_the_pool().is_empty()
     }
+}
+
+fn those_asked(keys: &[(&'static str, bool)]) -> Vec<&'static str> {
+    keys.iter().filter(|(_, asked)| *asked).map(|(key, _)| *key).collect()
 }

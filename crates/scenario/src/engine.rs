@@ -1,12 +1,13 @@
 //! The engine target: the engine alone, no sockets, virtual time. What a gateway's shell would do, in memory.
 
 mod at_once;
+mod passing;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use firedrill_failover::{
-    Command, Config, Duration, Entry, Event, Failover, Instant, Log, MemoryLog, Pool, Random, Status,
-    TokenId, Worker, WorkerId, wire,
+    Command, Config, Duration, Entry, Event, Instant, Log, MemoryLog, Pool, Random, Status, TokenId, Worker,
+    WorkerId, wire,
 };
 
 use crate::account::Account;
@@ -16,9 +17,7 @@ use crate::schedules::{Explored, explore};
 use crate::target::{Effect, History, Moment, PoolState, Refusal, Target, event_word};
 use crate::trip::{Attempted, Provider, Trip};
 use firedrill_block::fingerprint;
-
-/// A log longer than this is a mistake in a scenario: it is held in memory, and a person is to read it.
-const MOST_APPENDS: u64 = 100_000;
+use firedrill_provider::Ticket;
 
 /// The engine under a scenario.
 #[derive(Debug)]
@@ -29,6 +28,8 @@ pub struct EngineTarget {
     ids_given: u64,
     /// What a worker that starts loads: the configuration that was loaded last.
     config: Config,
+    /// And the upstream's time for an answer in it.
+    timeout: Duration,
     /// The time since the start, which no `clockBack` touches.
     time: Instant,
     /// What the wall clock says, which a worker reads when it is made.
@@ -40,6 +41,10 @@ pub struct EngineTarget {
     provider: Provider,
     /// Probes that wait for a `probe` step, oldest first.
     waiting: VecDeque<Waiting>,
+    /// Probes that will be answered, by when that is and by what was sent first.
+    arriving: BTreeMap<(Instant, u64), Arriving>,
+    /// How many calls were sent.
+    sent: u64,
     /// The id that each label has, or had last.
     ids: BTreeMap<String, TokenId>,
     /// The fold of everything that is in the history.
@@ -62,6 +67,8 @@ struct Member {
     random: Random,
     alive: bool,
     next_tick: Instant,
+    /// The upstream's time for an answer, and for each piece of it.
+    timeout: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -70,6 +77,14 @@ struct Waiting {
     token: TokenId,
     label: String,
     probe: u64,
+}
+
+/// What a probe will be answered.
+#[derive(Debug)]
+struct Arriving {
+    waiting: Waiting,
+    answer: Status,
+    ticket: Ticket,
 }
 
 impl EngineTarget {
@@ -82,12 +97,14 @@ impl EngineTarget {
             random: Random::new(seed, u64::from(number)),
             alive: true,
             next_tick: Instant::ZERO,
+            timeout: scenario.timeout,
         };
         let mut target = Self {
             log: MemoryLog::new(),
             members: (1..=scenario.workers).map(member).collect(),
             ids_given: u64::from(scenario.workers),
             config: config.clone(),
+            timeout: scenario.timeout,
             time: Instant::ZERO,
             wall: Instant::ZERO,
             ticks_fall_due: scenario.ticks_fall_due,
@@ -95,6 +112,8 @@ impl EngineTarget {
             answers_probes: scenario.answers_probes,
             provider: Provider::new(&scenario.upstream, seed),
             waiting: VecDeque::new(),
+            arriving: BTreeMap::new(),
+            sent: 0,
             ids: BTreeMap::new(),
             recorded: Pool::new(config),
             history: History { moments: Vec::new(), wire: vec![wire::header(fingerprint(&scenario.name))] },
@@ -146,11 +165,22 @@ impl EngineTarget {
         }
         if !self.answers_probes {
             while let Some(waiting) = self.waiting.pop_front() {
-                // An answer that does not come whole is none.
-                let status = self.provider.answer(&waiting.label, self.time).unwrap_or(Status::TIMEOUT);
-                self.answer_probe(&waiting, status);
+                let policy = self.members[waiting.member].worker.pool().policy();
+                let (answer, at, ticket) = self.provider.probe(&waiting.label, policy, self.time);
+                let arriving = Arriving { waiting, answer, ticket };
+                if at > self.time {
+                    let turn = self.turn();
+                    self.arriving.insert((at, turn), arriving);
+                } else {
+                    self.arrive(arriving);
+                }
             }
         }
+    }
+
+    fn arrive(&mut self, Arriving { waiting, answer, ticket }: Arriving) {
+        self.provider.ended(ticket);
+        self.answer_probe(&waiting, answer);
     }
 
     fn answer_probe(&mut self, &Waiting { member, token, probe, .. }: &Waiting, answer: Status) {
@@ -178,17 +208,6 @@ impl EngineTarget {
         self.set_timers();
     }
 
-    /// Lets the first tick of a new interval fall due an interval from now.
-    fn set_timers(&mut self) {
-        let interval = self.recorded.policy().failover().map(Failover::health_check_interval);
-        if interval != self.interval {
-            self.interval = interval;
-            for member in &mut self.members {
-                member.next_tick = self.time + interval.unwrap_or_default();
-            }
-        }
-    }
-
     /// Every worker hears what is new.
     fn catch_up(&mut self) {
         for member in self.members.iter_mut().filter(|member| member.alive) {
@@ -197,67 +216,41 @@ impl EngineTarget {
         }
     }
 
-    /// Sends the next attempt of a request. Gives what its answer is to be reported as, or nothing if there is no
-    /// token left to try.
-    fn attempt(&mut self, trip: &mut Trip) -> Result<Option<(Status, Command)>, Refusal> {
+    /// Sends the next attempt of a request; `None` if there is no token left to try.
+    fn attempt(&mut self, trip: &mut Trip) -> Result<Option<Attempted>, Refusal> {
         let Member { worker, random, .. } = &mut self.members[trip.member];
         let attempted = trip.attempt(worker.pool(), random, &mut self.provider, self.time)?;
-        Ok(attempted.map(|Attempted { label, fallback, status, command }| {
-            self.effect.draws.push((label, fallback));
-            (status, command)
-        }))
+        if let Some(Attempted { label, fallback, .. }) = &attempted {
+            self.effect.draws.push((label.clone(), *fallback));
+        }
+        Ok(attempted)
     }
 
-    /// Retries a request that was answered `status` for as long as the policy allows, and gives the last answer.
-    fn retries(&mut self, trip: &mut Trip, mut status: Status) -> Result<Status, Refusal> {
-        while trip.goes_on(self.members[trip.member].worker.pool().policy(), status, self.time) {
-            let Some((again, command)) = self.attempt(trip)? else { break };
-            self.perform(trip.member, command);
-            status = again;
+    /// Waits until it is known what an attempt is answered, and reports that. If it was the last attempt, the client has the
+    /// rest of the answer as well.
+    fn await_answer(&mut self, trip: &Trip, attempted: Attempted) -> Result<(), Refusal> {
+        let Attempted { answer, ticket, command, .. } = attempted;
+        let turn = self.turn();
+        self.wait(answer.known, turn, |target| target.perform(trip.member, command))?;
+        if !self.goes_on(trip) {
+            self.wait(answer.over, turn, |_| ())?;
         }
-        trip.end().map(|()| status)
-    }
-
-    fn advance(&mut self, span: Duration) -> Result<(), Refusal> {
-        let end = self.time + span;
-        while let Some((member, at, interval)) = self.next_tick(end) {
-            self.pass(at);
-            self.members[member].next_tick = at + interval;
-            self.perform(member, Command::Tick);
-            self.catch_up();
-            if self.log.version().appends() > MOST_APPENDS {
-                let message =
-                    format!("the log has more than {MOST_APPENDS} appends: advance less, or tick less often");
-                return Err(Refusal::Impossible(message));
-            }
-        }
-        self.pass(end);
+        self.provider.ended(ticket);
         Ok(())
     }
 
-    /// The next tick that falls due up to `end` and may change something, and how long after it the next one is. Ticks
-    /// that change nothing pass unasked.
-    fn next_tick(&mut self, end: Instant) -> Option<(usize, Instant, Duration)> {
-        let interval = self.interval.filter(|_| self.ticks_fall_due)?;
-        for Member { worker, made, next_tick, .. } in
-            self.members.iter_mut().filter(|member| member.next_tick <= end)
-        {
-            let past_the_end = end.since(*next_tick).as_millis().saturating_add(1);
-            let idle = worker.pool().next_deadline(worker.id()).map_or(past_the_end, |deadline| {
-                deadline.since(worker.time(next_tick.since(*made))).as_millis().min(past_the_end)
-            });
-            let ticks = idle.div_ceil(interval.as_millis());
-            *next_tick += Duration::from_millis(ticks.saturating_mul(interval.as_millis()));
-        }
-        let alive = self.members.iter().enumerate().filter(|(_, member)| member.alive);
-        let (index, member) = alive.min_by_key(|(_, member)| member.next_tick)?;
-        (member.next_tick <= end).then_some((index, member.next_tick, interval))
+    fn goes_on(&self, trip: &Trip) -> bool {
+        trip.goes_on(self.members[trip.member].worker.pool().policy(), self.time)
     }
 
-    /// Time passes up to `at`.
-    fn pass(&mut self, at: Instant) {
-        self.wall += at.since(self.time);
-        self.time = at;
+    /// Retries a request for as long as the policy allows, and tells what its client gets.
+    fn retries(&mut self, trip: &mut Trip) -> Result<(), Refusal> {
+        while self.goes_on(trip) {
+            let Some(attempted) = self.attempt(trip)? else { break };
+            self.await_answer(trip, attempted)?;
+        }
+        trip.last.iter().for_each(|answer| self.effect.answered(answer));
+        trip.end()
     }
 
     /// The oldest probe that waits for an answer for `label`, which waits no longer.
@@ -271,10 +264,9 @@ impl EngineTarget {
         match action {
             Action::Request { worker, draws } => {
                 let mut trip = self.trip(*worker, draws)?;
-                if let Some((status, command)) = self.attempt(&mut trip)? {
-                    self.perform(trip.member, command);
-                    let status = self.retries(&mut trip, status)?;
-                    self.effect.statuses.push(status);
+                if let Some(attempted) = self.attempt(&mut trip)? {
+                    self.await_answer(&trip, attempted)?;
+                    self.retries(&mut trip)?;
                 }
             }
             Action::Outcome { worker, token, status, attempt } => {
@@ -294,15 +286,17 @@ impl EngineTarget {
                 let back = self.wall.as_millis().saturating_sub(span.as_millis());
                 self.wall = Instant::from_millis(back);
             }
-            Action::Reconfigure { worker, config } => {
+            Action::Reconfigure { worker, config, timeout } => {
                 let member = self.member(*worker)?;
-                self.config = Config::clone(config);
+                (self.config, self.timeout) = (Config::clone(config), *timeout);
+                self.members[member].timeout = *timeout;
                 self.perform(member, Command::Reconfigure(self.config.clone()));
             }
             Action::Stop { worker } => {
                 let member = self.member(*worker)?;
                 self.members[member].alive = false;
                 self.waiting.retain(|waiting| waiting.member != member);
+                self.hang_up(member);
             }
             Action::Start { worker } => self.start(*worker)?,
         }
@@ -320,13 +314,14 @@ impl EngineTarget {
         let next_tick = self.time + self.interval.unwrap_or_default();
         let member = &mut self.members[index];
         (member.worker, member.made) = (Worker::new(id, self.wall, &config), self.time);
-        (member.alive, member.next_tick) = (true, next_tick);
+        (member.alive, member.next_tick, member.timeout) = (true, next_tick, self.timeout);
         self.perform(index, Command::Join(config));
         Ok(())
     }
 
     fn trip(&self, worker: u32, draws: &[String]) -> Result<Trip, Refusal> {
-        Ok(Trip::new(self.member(worker)?, draws))
+        let member = self.member(worker)?;
+        Ok(Trip::new(member, draws, self.time, self.members[member].timeout))
     }
 }
 

@@ -30,14 +30,19 @@ pub(crate) fn judge(expect: &Expectation, effect: &Effect, state: Option<&PoolSt
         judge.map("successCounts", expect.success_counts.as_ref(), &state.success_counts);
         judge.map("unavailableSince", expect.unavailable_since.as_ref(), &state.unavailable_since);
     }
-    judge.status(expect.status, &effect.statuses);
+    judge.status(expect.status, effect);
     let drawn: Vec<String> = effect.draws.iter().map(|(label, _)| label.clone()).collect();
     judge.list("drawn", expect.drawn.as_deref(), &drawn);
-    judge.fallback(expect.fallback, effect);
+    let fallbacks: Vec<bool> = effect.draws.iter().map(|(_, fallback)| *fallback).collect();
+    judge.each("fallback", expect.fallback.as_ref(), &fallbacks, "nothing drawn");
+    judge.each("broken", expect.broken.as_ref(), &effect.broken, "no answer");
     match &expect.probes {
         Some(Probes::Count(count)) => judge.compare("probes", count, &(effect.probes.len() as u64)),
         Some(Probes::Tokens(tokens)) => judge.list("probes", Some(tokens), &effect.probes),
         None => {}
+    }
+    if let Some((expected, found)) = expect.calls.as_ref().and_then(|calls| calls.contradicted_by(effect)) {
+        judge.differs("calls", expected, found);
     }
     judge.list("events", expect.events.as_deref(), &effect.events);
     judge.0
@@ -97,19 +102,29 @@ impl Judge {
         }
     }
 
-    fn status(&mut self, expected: Option<Status>, found: &[Status]) {
+    fn status(&mut self, expected: Option<Status>, effect: &Effect) {
         let Some(expected) = expected else { return };
-        if found.is_empty() || found.iter().any(|status| *status != expected) {
-            let found: Vec<String> = found.iter().map(Status::to_string).collect();
+        let found = &effect.statuses;
+        let each = !found.is_empty() && found.iter().all(|status| *status == expected);
+        if !each || !effect.unanswered.is_empty() {
+            let found: Vec<String> =
+                found.iter().map(Status::to_string).chain(effect.unanswered.iter().cloned()).collect();
             self.differs("status", expected.to_string(), one_or_list(&found, "no answer"));
         }
     }
 
-    fn fallback(&mut self, expected: Option<bool>, effect: &Effect) {
+    /// There is at least one, and every one is as expected.
+    fn each<T: PartialEq + Display>(
+        &mut self,
+        what: &'static str,
+        expected: Option<&T>,
+        found: &[T],
+        none: &str,
+    ) {
         let Some(expected) = expected else { return };
-        if effect.draws.is_empty() || effect.draws.iter().any(|(_, fallback)| *fallback != expected) {
-            let found: Vec<String> = effect.draws.iter().map(|(_, fallback)| fallback.to_string()).collect();
-            self.differs("fallback", expected.to_string(), one_or_list(&found, "nothing drawn"));
+        if found.is_empty() || found.iter().any(|found| found != expected) {
+            let found: Vec<String> = found.iter().map(T::to_string).collect();
+            self.differs(what, expected.to_string(), one_or_list(&found, none));
         }
     }
 }

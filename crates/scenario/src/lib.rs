@@ -25,6 +25,8 @@
 
 mod account;
 mod always;
+mod answer;
+mod calls;
 mod check;
 mod conform;
 mod engine;
@@ -39,9 +41,12 @@ mod schema;
 mod starter;
 mod target;
 mod trip;
+#[cfg(feature = "url")]
+mod url;
 pub mod written;
 
 pub use always::Invariant;
+pub use calls::{Bounds, Calls, CallsFile};
 pub use conform::{Conformance, Difference, conform};
 pub use engine::EngineTarget;
 pub use find::find;
@@ -55,3 +60,5 @@ pub use schedules::{BrokenSchedule, Explored};
 pub use schema::schema;
 pub use starter::starter;
 pub use target::{Effect, History, Moment, PoolState, Refusal, Target};
+#[cfg(feature = "url")]
+pub use url::{GatewayUrl, Header, Settings, Stranger, TimeScale, Watch};

@@ -34,6 +34,10 @@ pub enum Verdict {
     Passed,
     /// Something did not.
     Failed(Failure),
+    /// Nothing that was expected could be asked of the target.
+    NotJudged,
+    /// The target is not as the scenario needs it.
+    CouldNotRun(Problem),
 }
 
 /// The first step that did not go as expected.
@@ -71,17 +75,33 @@ pub fn run(scenario: &Scenario, seed: u64, target: &mut dyn Target) -> Run {
         scenario,
         target,
         always,
-        last: Effect::default(),
+        last: Some(Effect::default()),
+        judged: 0,
+        lost: None,
         skipped: Vec::new(),
         explored: Vec::new(),
     };
     let verdict = match runner.steps() {
+        Ok(()) if runner.judged == 0 && !runner.skipped.is_empty() => Verdict::NotJudged,
         Ok(()) => Verdict::Passed,
-        Err(failure) => Verdict::Failed(failure),
+        Err(Stopped::Failed(failure)) => Verdict::Failed(*failure),
+        Err(Stopped::Unready(problem)) => Verdict::CouldNotRun(problem),
     };
     let (skipped, explored) = (runner.skipped, runner.explored);
     let history = target.history().cloned().unwrap_or_default();
     Run { verdict, seed, skipped, explored, history, state: target.state(None).ok() }
+}
+
+/// Why a run goes no further.
+enum Stopped {
+    Failed(Box<Failure>),
+    Unready(Problem),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
 }
 
 struct Runner<'a> {
@@ -89,37 +109,47 @@ struct Runner<'a> {
     target: &'a mut dyn Target,
     /// What holds throughout.
     always: Vec<(Place, Invariant)>,
-    /// What came of the last step that did something.
-    last: Effect,
+    /// What came of the last step that did something; `None` if it was skipped.
+    last: Option<Effect>,
+    /// How many of the things that were expected were judged.
+    judged: usize,
+    /// The step that was skipped and after which nothing can be asked any more.
+    lost: Option<Place>,
     skipped: Vec<Skipped>,
     explored: Vec<(Place, Explored)>,
 }
 
 impl Runner<'_> {
-    fn steps(&mut self) -> Result<(), Failure> {
+    fn steps(&mut self) -> Result<(), Stopped> {
         for step in &self.scenario.steps {
+            if let (Some(lost), false) = (self.lost, matches!(step.kind, StepKind::Always(_))) {
+                let reason = format!("it comes after line {}, which was skipped", lost.line);
+                self.skipped.push(Skipped { place: step.place, reason });
+                continue;
+            }
             self.step(step)?;
             self.check_states()?;
         }
         self.check_log()
     }
 
-    fn step(&mut self, step: &Step) -> Result<(), Failure> {
+    fn step(&mut self, step: &Step) -> Result<(), Stopped> {
         match &step.kind {
             StepKind::Act { action, times, expect } => {
-                self.last = Effect::default();
+                self.last = None;
+                let mut effect = Effect::default();
                 for _ in 0..*times {
-                    let effect = self.target.act(action);
-                    let Some(effect) = self.done(step.place, effect)? else { return Ok(()) };
-                    self.last.extend(effect);
+                    let done = self.target.act(action);
+                    let Some(done) = self.acted(step.place, done)? else { return Ok(()) };
+                    effect.extend(done);
                 }
-                let effect = self.last.clone();
-                expect.as_ref().map_or(Ok(()), |expect| self.judge(expect, &effect))
+                self.last = Some(effect.clone());
+                expect.as_ref().map_or(Ok(()), |expect| self.judge(expect, Some(&effect), false))
             }
             StepKind::Concurrently(items) => self.concurrently(step.place, items),
             StepKind::Expect(expect) => {
                 let effect = self.last.clone();
-                self.judge(expect, &effect)
+                self.judge(expect, effect.as_ref(), false)
             }
             StepKind::Always(_) => Ok(()),
         }
@@ -127,25 +157,27 @@ impl Runner<'_> {
 
     /// Goes through the schedules of `items`, and on from the one in which they stand. What fails in that one is told
     /// first: it is the plainest.
-    fn concurrently(&mut self, place: Place, items: &[(Action, Option<Expectation>)]) -> Result<(), Failure> {
+    fn concurrently(&mut self, place: Place, items: &[(Action, Option<Expectation>)]) -> Result<(), Stopped> {
         let before = self.target.history().map_or(0, |history| history.moments.len());
         let always: Vec<Invariant> = self.always.iter().map(|(_, invariant)| *invariant).collect();
         let explored = self.target.schedules(items, &always);
         let explored = self.done(place, explored)?.flatten();
         let actions: Vec<Action> = items.iter().map(|(action, _)| action.clone()).collect();
+        self.last = None;
         let effects = self.target.concurrently(&actions);
-        let Some(effects) = self.done(place, effects)? else { return Ok(()) };
-        self.last = Effect::default();
+        let Some(effects) = self.acted(place, effects)? else { return Ok(()) };
+        let mut last = Effect::default();
         for effect in &effects {
-            self.last.extend(effect.clone());
+            last.extend(effect.clone());
         }
+        self.last = Some(last);
         let mut judged =
             items.iter().zip(&effects).filter_map(|((_, expect), effect)| Some((expect.as_ref()?, effect)));
-        judged.try_for_each(|(expect, effect)| self.judge(expect, effect))?;
+        judged.try_for_each(|(expect, effect)| self.judge(expect, Some(effect), true))?;
         let Some(explored) = explored else { return Ok(()) };
         let broken = explored.broken.clone();
         self.explored.push((place, explored));
-        broken.map_or(Ok(()), |broken| Err(self.broken_schedule(place, broken, before)))
+        broken.map_or(Ok(()), |broken| Err(self.broken_schedule(place, broken, before).into()))
     }
 
     /// What a schedule of the step at `place` breaks. `before` the step that many events were in the log.
@@ -165,33 +197,64 @@ impl Runner<'_> {
     }
 
     /// What the target did; `None` if it cannot be asked and the step is skipped.
-    fn done<T>(&mut self, place: Place, done: Result<T, Refusal>) -> Result<Option<T>, Failure> {
+    fn done<T>(&mut self, place: Place, done: Result<T, Refusal>) -> Result<Option<T>, Stopped> {
         match done {
             Ok(effect) => Ok(Some(effect)),
             Err(Refusal::CannotAsk(reason)) => {
                 self.skipped.push(Skipped { place, reason });
                 Ok(None)
             }
-            Err(Refusal::Impossible(reason)) => Err(self.failure(place, &reason, Vec::new())),
+            Err(Refusal::Impossible(reason)) => Err(self.failure(place, &reason, Vec::new()).into()),
+            Err(Refusal::Unready(problem)) => {
+                Err(Stopped::Unready(problem.in_file(self.scenario.source.name()).at(place)))
+            }
         }
     }
 
-    fn judge(&mut self, expect: &Expectation, effect: &Effect) -> Result<(), Failure> {
-        let state = if expect.asks_of_the_pool() {
+    /// As [`Runner::done`], for what changes something: where nothing makes up for it, it is the last thing that is asked.
+    fn acted<T>(&mut self, place: Place, done: Result<T, Refusal>) -> Result<Option<T>, Stopped> {
+        let done = self.done(place, done)?;
+        if done.is_none() && !self.target.goes_on_after_a_skip() {
+            self.lost = Some(place);
+        }
+        Ok(done)
+    }
+
+    /// Judges what `expect` says of the pool, and of `effect` unless the step that it speaks of was skipped.
+    fn judge(&mut self, expect: &Expectation, effect: Option<&Effect>, at_once: bool) -> Result<(), Stopped> {
+        let (of_the_pool, of_the_step) = (expect.keys_of_the_pool(), expect.keys_of_the_step());
+        let state = if of_the_pool.is_empty() {
+            None
+        } else {
             let state = self.target.state(expect.worker);
             self.done(expect.place, state)?
-        } else {
-            None
         };
-        let mismatches = judge(expect, effect, state.as_ref());
+        let mut unknown: Vec<&str> = Vec::new();
+        if effect.is_none() && !of_the_step.is_empty() {
+            unknown.clone_from(&of_the_step);
+            let reason = "the step that it speaks of was skipped".to_owned();
+            self.skipped.push(Skipped { place: expect.place, reason });
+        } else {
+            for (key, reason) in self.target.silent_on(at_once) {
+                if of_the_step.contains(&key) && !unknown.contains(&key) {
+                    unknown.push(key);
+                    let reason = format!("`{key}`: {reason}");
+                    self.skipped.push(Skipped { place: expect.place, reason });
+                }
+            }
+        }
+        self.judged += of_the_step.len() - unknown.len();
+        self.judged += if state.is_some() { of_the_pool.len() } else { 0 };
+        let mut mismatches = judge(expect, effect.unwrap_or(&Effect::default()), state.as_ref());
+        mismatches.retain(|mismatch| !unknown.contains(&mismatch.what));
         if mismatches.is_empty() {
             return Ok(());
         }
         let message = format!("{} not as expected", names(&mismatches));
-        Err(self.failure(expect.place, &message, mismatches))
+        Err(self.failure(expect.place, &message, mismatches).into())
     }
 
-    fn check_states(&mut self) -> Result<(), Failure> {
+    fn check_states(&mut self) -> Result<(), Stopped> {
         if self.always.is_empty() {
             return Ok(());
         }
@@ -205,10 +268,11 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn check_log(&mut self) -> Result<(), Failure> {
+    fn check_log(&mut self) -> Result<(), Stopped> {
         for (place, invariant) in self.always.clone() {
             let checked = self.target.history().map(|history| invariant.check_log(&history.wire));
             if let Some(checked) = self.done(place, checked)? {
+                self.judged += 1;
                 checked.map_err(|wrong| self.broken(place, invariant, &wrong))?;
             }
         }
@@ -225,7 +289,7 @@ impl Runner<'_> {
     }
 
     fn timeline(&self) -> Vec<String> {
-        self.target.history().map(History::timeline).unwrap_or_default()
+        self.target.timeline()
     }
 }
 
@@ -264,7 +328,7 @@ impl Failure {
                 text.push_str(line);
             }
         };
-        list("what had happened:", &self.timeline, "`--log DIR` keeps");
+        list("what had happened:", &self.timeline, "`--format json` prints");
         let steps = self.schedule.iter().enumerate();
         let steps: Vec<String> = steps.map(|(number, step)| format!("{:3}. {step}", number + 1)).collect();
         list("the schedule that breaks it:", &steps, "`--format json` prints");

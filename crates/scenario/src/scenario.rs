@@ -9,6 +9,7 @@ use firedrill_provider::Upstream;
 use firedrill_yaml::{Place, Problem, Source, Spanned};
 
 use crate::always::Invariant;
+use crate::calls::Calls;
 
 /// A rehearsal, ready to run.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Scenario {
     pub answers_probes: bool,
     /// The pool at the start.
     pub config: Config,
+    /// How long the upstream may take until the headers of an answer, and between two pieces of its body.
+    pub timeout: Duration,
     /// What the provider will do.
     pub upstream: Arc<Upstream>,
     /// What happens, in order.
@@ -116,6 +119,8 @@ pub enum Action {
         worker: u32,
         /// What it loads.
         config: Box<Config>,
+        /// The upstream's time for an answer in it, as [`Scenario::timeout`].
+        timeout: Duration,
     },
     /// A worker dies.
     Stop {
@@ -152,8 +157,12 @@ pub struct Expectation {
     pub drawn: Option<Vec<String>>,
     /// Whether each draw was a fallback.
     pub fallback: Option<bool>,
+    /// Whether the body of each answer broke off.
+    pub broken: Option<bool>,
     /// The probes sent.
     pub probes: Option<Probes>,
+    /// How often the provider was called.
+    pub calls: Option<Calls>,
     /// What was appended to the log, in order.
     pub events: Option<Vec<String>>,
 }

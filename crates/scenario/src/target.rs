@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use firedrill_failover::{Event, Instant, Pool, Status, TokenState, Version, WorkerId};
+use firedrill_yaml::Problem;
 use serde::Serialize;
 
 use crate::always::Invariant;
+use crate::answer::Answer;
 use crate::scenario::{Action, Expectation};
 use crate::schedules::Explored;
 
@@ -53,6 +55,22 @@ pub trait Target {
     /// # Errors
     /// [`Refusal::CannotAsk`] if the target does not tell.
     fn history(&self) -> Result<&History, Refusal>;
+
+    /// The keys of an expectation that it cannot answer, each with why; `at_once` for one in the list of a `concurrently`.
+    fn silent_on(&self, at_once: bool) -> Vec<(&'static str, String)> {
+        let _ = at_once;
+        Vec::new()
+    }
+
+    /// Whether what comes after an action that was skipped can still be asked and judged.
+    fn goes_on_after_a_skip(&self) -> bool {
+        true
+    }
+
+    /// What had happened, for people, a line each.
+    fn timeline(&self) -> Vec<String> {
+        self.history().map(History::timeline).unwrap_or_default()
+    }
 }
 
 /// Why a target does not do or tell something.
@@ -62,6 +80,18 @@ pub enum Refusal {
     CannotAsk(String),
     /// It cannot be done now. The text says why.
     Impossible(String),
+    /// It is not as the scenario needs it, so that nothing can be said of it. The problem says what to do about it.
+    Unready(Problem),
+}
+
+impl Refusal {
+    /// Why.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::CannotAsk(reason) | Self::Impossible(reason) => reason,
+            Self::Unready(problem) => problem.message(),
+        }
+    }
 }
 
 /// What came of an action.
@@ -69,6 +99,10 @@ pub enum Refusal {
 pub struct Effect {
     /// The statuses that the clients got, in order.
     pub statuses: Vec<Status>,
+    /// What became of requests to which no whole answer came, in words.
+    pub unanswered: Vec<String>,
+    /// Whether the body of each of their answers broke off.
+    pub broken: Vec<bool>,
     /// The tokens drawn, in order, each with whether it was a fallback.
     pub draws: Vec<(String, bool)>,
     /// The tokens probed, in order.
@@ -78,9 +112,17 @@ pub struct Effect {
 }
 
 impl Effect {
+    /// Adds what a client got.
+    pub(crate) fn answered(&mut self, answer: &Answer) {
+        self.statuses.push(answer.client());
+        self.broken.push(answer.broken);
+    }
+
     /// Adds what came of a later action.
     pub fn extend(&mut self, later: Self) {
         self.statuses.extend(later.statuses);
+        self.unanswered.extend(later.unanswered);
+        self.broken.extend(later.broken);
         self.draws.extend(later.draws);
         self.probes.extend(later.probes);
         self.events.extend(later.events);

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use firedrill_failover::{
-    Attempt, Command, Instant, Policy, Pool, Random, Retry, Selection, Status, TokenId,
+    Attempt, Command, Duration, HealthCheck, Instant, Policy, Pool, Random, Retry, Selection, Status, TokenId,
 };
-use firedrill_provider::{Ask, Behaviour, Upstream};
+use firedrill_provider::{Ask, Behaviour, Ticket, Upstream};
 
+use crate::answer::{Answer, Patience};
 use crate::target::Refusal;
 
 /// What a request of a scenario costs, in LLM tokens: questions and answers are not part of the language.
@@ -30,12 +31,43 @@ impl Provider {
         self.shared
     }
 
-    /// The answer to the next call of the token called `label`; `None` if no whole answer comes.
-    pub(crate) fn answer(&mut self, label: &str, now: Instant) -> Option<Status> {
+    /// The answer to the next call of the token called `label`; `None` if its body never ends. The ticket is given back when it
+    /// is over.
+    fn request(
+        &mut self,
+        label: &str,
+        patience: Patience,
+        now: Instant,
+        passes_on: impl FnOnce(Status, Instant) -> bool,
+    ) -> Option<(Answer, Ticket)> {
+        // Who is refused a connection has not called.
+        if self.behaviour.is_refusing(now) {
+            return Some((Answer::refused(now), Ticket::default()));
+        }
         let plan = self.behaviour.call(now, Ask { token: label, llm_tokens: LLM_TOKENS });
-        // No time passes between a request and its answer.
-        self.behaviour.ended(plan.ticket);
-        plan.answer.fault.is_none().then_some(plan.answer.status)
+        let answer = Answer::new(&plan, patience, now, passes_on);
+        if answer.is_none() {
+            self.ended(plan.ticket);
+            return None;
+        }
+        answer.map(|answer| (answer, plan.ticket))
+    }
+
+    /// What a probe of the token called `label` reports, and when. The ticket is given back then.
+    pub(crate) fn probe(&mut self, label: &str, policy: &Policy, now: Instant) -> (Status, Instant, Ticket) {
+        if self.behaviour.is_refusing(now) {
+            return (Status::CONNECT, now, Ticket::default());
+        }
+        let check = policy.failover().and_then(|failover| failover.health_check());
+        let most = check.map_or(Duration::ZERO, |HealthCheck { timeout, .. }| *timeout);
+        let plan = self.behaviour.call(now, Ask { token: label, llm_tokens: LLM_TOKENS });
+        let (status, at) = Answer::of_probe(&plan, policy, most, now);
+        (status, at, plan.ticket)
+    }
+
+    /// The answer to a call is over.
+    pub(crate) fn ended(&mut self, ticket: Ticket) {
+        self.behaviour.ended(ticket);
     }
 }
 
@@ -46,28 +78,43 @@ pub(crate) struct Trip {
     pub(crate) member: usize,
     draws: Vec<String>,
     tried: Vec<TokenId>,
+    /// When it was sent.
+    began: Instant,
+    /// The upstream's time for an answer, and for each piece of it.
+    timeout: Duration,
+    /// Whether other things happen at the same moment, so that no time may pass.
+    at_once: bool,
+    /// What its last attempt was answered.
+    pub(crate) last: Option<Answer>,
 }
 
-/// An attempt that was answered.
-#[derive(Clone, Debug)]
+/// An attempt that is answered.
+#[derive(Debug)]
 pub(crate) struct Attempted {
     /// The token that was drawn.
     pub(crate) label: String,
     pub(crate) fallback: bool,
-    pub(crate) status: Status,
+    pub(crate) answer: Answer,
+    pub(crate) ticket: Ticket,
     /// What the worker is told of it.
     pub(crate) command: Command,
 }
 
 impl Trip {
-    pub(crate) fn new(member: usize, draws: &[String]) -> Self {
-        Self { member, draws: draws.to_vec(), tried: Vec::new() }
+    pub(crate) fn new(member: usize, draws: &[String], began: Instant, timeout: Duration) -> Self {
+        let (tried, at_once, last) = (Vec::new(), false, None);
+        Self { member, draws: draws.to_vec(), tried, began, timeout, at_once, last }
+    }
+
+    /// The same, for a moment at which other things happen too.
+    pub(crate) fn at_once(self) -> Self {
+        Self { at_once: true, ..self }
     }
 
     /// Sends the next attempt, drawn from `pool`; `None` if there is no token left to try.
     ///
     /// # Errors
-    /// If the token that should be drawn cannot be, or what goes wrong needs a socket.
+    /// If the token that should be drawn cannot be, if the answer never ends, or if it takes time that it may not take.
     pub(crate) fn attempt(
         &mut self,
         pool: &Pool,
@@ -77,15 +124,29 @@ impl Trip {
     ) -> Result<Option<Attempted>, Refusal> {
         let Some(Selection { token, fallback }) = self.draw(pool, random)? else { return Ok(None) };
         let label = pool.token(token).map(|token| token.label.to_owned()).unwrap_or_default();
-        let status = provider.answer(&label, now).ok_or_else(|| {
-            Refusal::CannotAsk(format!(
-                "what the provider does to {label} goes wrong below HTTP, and here are no sockets"
-            ))
+        let left = pool.policy().retry().map_or(self.timeout, |retry| retry.left(self.began, now));
+        let patience = Patience { headers: self.timeout.min(left), piece: self.timeout };
+        let retries = u32::try_from(self.tried.len()).unwrap_or(u32::MAX);
+        let (policy, began) = (pool.policy(), self.began);
+        let passes_on = |status, at| {
+            let again = policy.retry().is_some_and(|retry| retry.allows(status, retries, began, at));
+            policy.is_success(status) && !again
+        };
+        let answered = provider.request(&label, patience, now, passes_on);
+        let (answer, ticket) = answered.ok_or_else(|| {
+            Refusal::CannotAsk(format!("the answer to {label} never ends, and neither would this step"))
         })?;
+        if self.at_once && answer.over > now {
+            return Err(Refusal::Impossible(format!(
+                "the answer to {label} takes {}, and no time passes while several things happen at once",
+                answer.over.since(now)
+            )));
+        }
         let attempt = if self.tried.is_empty() { Attempt::First } else { Attempt::Retry };
         self.tried.push(token);
-        let command = Command::Outcome { token, status, attempt };
-        Ok(Some(Attempted { label, fallback, status, command }))
+        self.last = Some(answer);
+        let command = Command::Outcome { token, status: answer.status, attempt };
+        Ok(Some(Attempted { label, fallback, answer, ticket, command }))
     }
 
     fn draw(&self, pool: &Pool, random: &mut Random) -> Result<Option<Selection>, Refusal> {
@@ -112,11 +173,13 @@ impl Trip {
         })
     }
 
-    /// Whether it is tried once more after the answer `status`, as far as `policy` says. A request takes no time here, so
-    /// its budget of time is never spent.
-    pub(crate) fn goes_on(&self, policy: &Policy, status: Status, now: Instant) -> bool {
+    /// Whether it is tried once more after its last answer, as far as `policy` says and the client has nothing of that answer.
+    pub(crate) fn goes_on(&self, policy: &Policy, now: Instant) -> bool {
         let retries = u32::try_from(self.tried.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        policy.retry().is_some_and(|retry: &Retry| retry.allows(status, retries, now, now))
+        let allows = |retry: &Retry, answer: &Answer| {
+            !answer.is_passed_on() && retry.allows(answer.status, retries, self.began, now)
+        };
+        policy.retry().zip(self.last.as_ref()).is_some_and(|(retry, answer)| allows(retry, answer))
     }
 
     /// Ends it.

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use crate::calls::CallsFile;
 use crate::scalar::AnyStatus;
 
 /// A rehearsal: a pool of tokens, what its provider will do, and what should come of it.
@@ -161,7 +162,7 @@ pub struct ReconfigureFile {
     pub expect: Option<Spanned<ExpectFile>>,
 }
 
-/// What should be so. `status`, `drawn`, `fallback`, `probes` and `events` speak of the step that they stand in, or, in
+/// What should be so. `status`, `drawn`, `fallback`, `probes`, `calls` and `events` speak of the step that they stand in, or, in
 /// a step of their own, of the step before; the rest speaks of the pool.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -184,8 +185,12 @@ pub struct ExpectFile {
     pub drawn: Option<OneOrMore>,
     /// Whether what was drawn was a fallback.
     pub fallback: Option<bool>,
+    /// Whether the body of the answer that the client got broke off; of several requests, of each.
+    pub broken: Option<bool>,
     /// How many probes were sent, or for which tokens, in order.
     pub probes: Option<CountOrTokens>,
+    /// How often the provider was called, probes included: in all, or by token as a number or `{ atLeast: 1, atMost: 3 }`.
+    pub calls: Option<CallsFile>,
     /// What was appended to the log, in order: `removed sk-a`, `none_available`, ….
     pub events: Option<Vec<Spanned<String>>>,
 }

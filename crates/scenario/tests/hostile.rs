@@ -32,6 +32,7 @@ provider:
     maxRetries: 1
     retryTimeout: 30000
     retryOnStatus: [\"503\"]
+  timeout: 60000
 profile: standard
 seed: 7
 workers: 2
@@ -41,7 +42,7 @@ upstream:
   sk-b: { status: 200, for: 10s }
 steps:
   - description: one request, one failure
-    request: { worker: 1, draws: sk-a, times: 1, expect: { status: 429, drawn: sk-a, fallback: false } }
+    request: { worker: 1, draws: sk-a, times: 1, expect: { status: 429, drawn: sk-a, fallback: false, broken: false } }
   - expect: { worker: 1, available: [sk-b], unavailable: { anyOrder: [sk-a] } }
   - expect: { failureCounts: {}, successCounts: {}, unavailableSince: { sk-a: 0s } }
   - expect: { probes: 0, events: [removed sk-a] }
@@ -84,7 +85,7 @@ fn the_scenario_to_break_is_whole() {
 }
 
 /// A key where it stands, and how it may be misspelt.
-const MISSPELT: [(&str, &str); 62] = [
+const MISSPELT: [(&str, &str); 64] = [
     ("scenario: a", "scenari"),
     ("description: from", "descripton"),
     ("tags: [c", "tag"),
@@ -111,6 +112,7 @@ const MISSPELT: [(&str, &str); 62] = [
     ("maxRetries:", "maxRetrys"),
     ("retryTimeout:", "retryTimeOut"),
     ("retryOnStatus:", "retry_on_status"),
+    ("timeout: 6", "timeOut"),
     ("status: 429, times: 1, then", "state"),
     ("times: 1, then", "time"),
     ("then: [", "the"),
@@ -124,6 +126,7 @@ const MISSPELT: [(&str, &str); 62] = [
     ("status: 429, drawn", "Status"),
     ("drawn:", "drawns"),
     ("fallback:", "fall_back"),
+    ("broken:", "broke"),
     ("worker: 1, avail", "workr"),
     ("available: [sk-b], un", "availabel"),
     ("unavailable: { any", "unavailible"),
@@ -163,7 +166,7 @@ fn every_key_may_be_misspelt_and_the_right_one_is_named() {
 }
 
 /// The keys of a Higress provider that have nothing to do with failover: none is mistaken for one that has.
-const UNRELATED: &str = "id type protocol timeout modelMapping context contextCleanupCommands customSettings basePath \
+const UNRELATED: &str = "id type protocol modelMapping context contextCleanupCommands customSettings basePath \
     basePathHandling capabilities reasoningContentMode subProviders providerDomain providerBasePath \
     mergeConsecutiveMessages openaiCustomUrl moonshotFileId azureServiceUrl qwenFileIds qwenEnableSearch \
     qwenEnableCompatible qwenDomain ollamaServerHost ollamaServerPort hunyuanAuthId hunyuanAuthKey \
@@ -289,18 +292,18 @@ fn more_than_a_rehearsal_needs_is_refused() {
     let at_once = "request, ".repeat(1_000);
     check_refused(
         &with("[request, request]", &format!("[{at_once}request]")),
-        "drill.yaml:40:5: expected at most 1000 steps, found 1001",
+        "drill.yaml:41:5: expected at most 1000 steps, found 1001",
     );
     check_refused(
         &with("advance: 100ms", "advance: 87601h"),
-        "drill.yaml:35:5: expected at most 87600h to pass in all, found 87601h",
+        "drill.yaml:36:5: expected at most 87600h to pass in all, found 87601h",
     );
     let many: String = (0..200).map(|token| format!("sk-{token}, ")).collect::<Vec<_>>().concat();
     check_refused(
         &with("apiTokens: [sk-a, ", &format!("apiTokens: [{many}sk-a, "))
             .replace("maxRetries: 1", "maxRetries: 4000000000")
             .replace("times: 1, expect: { status", "times: 1000, expect: { status"),
-        "drill.yaml:30:5: expected at most 100000 actions in all steps, found 202000 (lower `times` or \
+        "drill.yaml:31:5: expected at most 100000 actions in all steps, found 202000 (lower `times` or \
          `maxRetries`, or split the scenario)",
     );
     let steps = "  - tick\n".repeat(10_000);

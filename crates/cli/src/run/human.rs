@@ -12,9 +12,15 @@ pub(super) fn line(out: &mut Out, lines: &Lines, rehearsal: &Rehearsal, verbose:
         Word::Passed => (GOOD, "pass"),
         Word::Failed => (BAD, "fail"),
         Word::CouldNotRun => (BAD, "error"),
+        Word::NotJudged => (DIM, "skip"),
         Word::NotRun => (DIM, "-"),
     };
-    lines.print(out, word, &rehearsal.file.shown, &rehearsal.file.name());
+    let skipped = rehearsal.run.as_ref().map_or(0, |run| run.skipped.len());
+    let name = match (rehearsal.word(), skipped) {
+        (Word::Passed, 1..) => format!("{} ({skipped} skipped)", rehearsal.file.name()),
+        _ => rehearsal.file.name(),
+    };
+    lines.print(out, word, &rehearsal.file.shown, &name);
     if let (true, Ok(scenario)) = (verbose, &rehearsal.file.read) {
         details(out, scenario);
         for (place, explored) in rehearsal.run.iter().flat_map(|run| &run.explored) {
@@ -22,6 +28,10 @@ pub(super) fn line(out: &mut Out, lines: &Lines, rehearsal: &Rehearsal, verbose:
         }
         for skipped in rehearsal.run.iter().flat_map(|run| &run.skipped) {
             note(out, &format!("skipped line {}: {}", skipped.place.line, one_line(&skipped.reason)));
+        }
+    } else if let (Word::NotJudged, Some(run)) = (rehearsal.word(), &rehearsal.run) {
+        for skipped in run.skipped.iter().take(1) {
+            note(out, &format!("line {}: {}", skipped.place.line, one_line(&skipped.reason)));
         }
     }
     out.show();
@@ -32,6 +42,10 @@ pub(super) fn print(out: &mut Out, report: &Report, verbose: bool, elapsed: Elap
     for rehearsal in &report.rehearsals {
         if let Some(unusable) = rehearsal.unusable() {
             lines::unusable(out, unusable);
+        }
+        if let Some((scenario, problem)) = rehearsal.unready() {
+            let rendered = problem.render(Some(&scenario.source), out.color());
+            out.paragraph(rendered);
         }
         if let (true, Ok(scenario)) = (verbose, &rehearsal.file.read) {
             lines::warnings(out, scenario);

@@ -2,7 +2,7 @@
 //!
 //! ```json
 //! {
-//!   "passed": 1, "failed": 1, "couldNotRun": 1, "notRun": 0, "leftOut": 0,
+//!   "passed": 1, "failed": 1, "couldNotRun": 1, "notJudged": 0, "notRun": 0, "leftOut": 0,
 //!   "interrupted": false, "milliseconds": 3,
 //!   "scenarios": [
 //!     { "path": "a.yaml", "verdict": "passed", "name": "…", "description": "…", "tags": [], "seed": 0,
@@ -14,7 +14,8 @@
 //!         "mismatches": [{ "what": "available", "expected": "[a]", "found": "[a, b]" }],
 //!         "timeline": ["…"], "schedule": ["…"], "reproduce": "firedrill run b.yaml --seed 0" } },
 //!     { "path": "c.yaml", "verdict": "couldNotRun", "problems": [ … ] },
-//!     { "path": "d.yaml", "verdict": "notRun", "name": "…" }
+//!     { "path": "d.yaml", "verdict": "notJudged", …, "skipped": [{ "line": 9, "column": 5, "reason": "…" }] },
+//!     { "path": "e.yaml", "verdict": "notRun", "name": "…" }
 //!   ]
 //! }
 //! ```
@@ -36,6 +37,7 @@ struct Document<'a> {
     passed: usize,
     failed: usize,
     could_not_run: usize,
+    not_judged: usize,
     not_run: usize,
     left_out: usize,
     interrupted: bool,
@@ -114,6 +116,7 @@ pub(super) fn print(out: &mut Out, report: &Report, elapsed: Elapsed) {
             passed: report.count(Word::Passed),
             failed: report.count(Word::Failed),
             could_not_run: report.count(Word::CouldNotRun),
+            not_judged: report.count(Word::NotJudged),
             not_run: report.count(Word::NotRun),
             left_out: report.left_out,
             interrupted: report.interrupted,
@@ -130,6 +133,7 @@ fn entry(rehearsal: &Rehearsal) -> Entry<'_> {
             Word::Passed => "passed",
             Word::Failed => "failed",
             Word::CouldNotRun => "couldNotRun",
+            Word::NotJudged => "notJudged",
             Word::NotRun => "notRun",
         },
         about: rehearsal.file.read.as_deref().ok().map(about),
@@ -141,7 +145,10 @@ fn entry(rehearsal: &Rehearsal) -> Entry<'_> {
             schedule: failure.schedule.iter().map(|step| masked(step)).collect(),
             reproduce: rehearsal.reproduce(),
         }),
-        problems: rehearsal.unusable().map(|unusable| &*unusable.problems),
+        problems: rehearsal
+            .unusable()
+            .map(|unusable| &*unusable.problems)
+            .or_else(|| rehearsal.unready().map(|(_, problem)| std::slice::from_ref(problem))),
     }
 }
 

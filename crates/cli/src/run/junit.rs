@@ -6,6 +6,7 @@ use std::path::Path;
 use quick_junit::{NonSuccessKind, Report as Xml, TestCase, TestCaseStatus, TestSuite};
 
 use super::{Rehearsal, Report, Word};
+use crate::json::masked;
 use crate::out::Out;
 use crate::stopwatch::Elapsed;
 use crate::text::shown;
@@ -29,7 +30,7 @@ fn case(rehearsal: &Rehearsal) -> TestCase {
     let file = &rehearsal.file;
     let mut status = match rehearsal.word() {
         Word::Passed => TestCaseStatus::success(),
-        Word::NotRun => TestCaseStatus::skipped(),
+        Word::NotJudged | Word::NotRun => TestCaseStatus::skipped(),
         Word::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Word::CouldNotRun => TestCaseStatus::non_success(NonSuccessKind::Error),
     };
@@ -41,6 +42,15 @@ fn case(rehearsal: &Rehearsal) -> TestCase {
     if let Some(unusable) = rehearsal.unusable() {
         let first = unusable.problems.first().map(ToString::to_string).unwrap_or_default();
         status.set_type("could not run").set_message(first).set_description(unusable.render(false));
+    }
+    if let Some((scenario, problem)) = rehearsal.unready() {
+        status.set_type("could not run").set_message(problem.to_string());
+        status.set_description(problem.render(Some(&scenario.source), false));
+    }
+    if let (Word::NotJudged, Some(run)) = (rehearsal.word(), &rehearsal.run) {
+        let reasons =
+            run.skipped.iter().map(|skipped| format!("line {}: {}", skipped.place.line, skipped.reason));
+        status.set_message("not judged").set_description(masked(&reasons.collect::<Vec<_>>().join("\n")));
     }
     let name = if file.read.is_ok() { file.name() } else { file.shown.clone() };
     let mut case = TestCase::new(name, status);

@@ -4,6 +4,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::text::cut;
 
+/// Clones are one bar.
+#[derive(Clone)]
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
@@ -26,14 +28,13 @@ impl Progress {
         self.0.inc(1);
     }
 
+    /// The run is over.
+    pub(super) fn end(&self) {
+        self.0.finish_and_clear();
+    }
+
     /// Prints something while the bar is out of the way.
     pub(super) fn aside(&self, print: impl FnOnce()) {
         self.0.suspend(print);
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
     }
 }

@@ -1,8 +1,9 @@
 //! `firedrill mock`: what it serves and prints, and how it ends.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::sandbox::Sandbox;
 
@@ -37,10 +38,20 @@ fn serve(sandbox: &Sandbox, args: &str) -> Served {
 }
 
 impl Served {
-    /// Sends an interrupt, and gives the exit code and what was printed for people.
-    fn interrupt(&mut self) -> (Option<i32>, String) {
+    /// Sends an interrupt.
+    fn signal(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+    }
+
+    /// Waits until it was asked something.
+    fn asked(&self) {
+        while !ask(&self.control, "GET", "/journal", "", "").contains("\"number\":1") {}
+    }
+
+    /// Sends an interrupt, and gives the exit code and what was printed for people.
+    fn interrupt(&mut self) -> (Option<i32>, String) {
+        self.signal();
         let code = self.child.wait().expect("it ends").code();
         let mut err = String::new();
         self.child.stderr.as_mut().expect("a pipe").read_to_string(&mut err).expect("text");
@@ -127,6 +138,39 @@ fn a_provider_with_a_port_of_its_own_says_where_it_is() {
 }
 
 #[test]
+fn an_interrupt_lets_answers_end_first() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.yaml", "type: openai\nupstream: { latency: 500ms }\n");
+    let mut served = serve(&sandbox, "a.yaml");
+    let mock = served.mock.clone();
+    let asking = std::thread::spawn(move || ask(&mock, "POST", "/v1/chat/completions", "sk-a", QUESTION));
+    served.asked();
+    assert_eq!(served.interrupt().0, Some(130));
+    let answer = asking.join().expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with('}'), "{answer}");
+}
+
+#[test]
+fn a_second_interrupt_ends_it_at_once() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.yaml", "type: openai\nupstream: { default: { fault: stall } }\n");
+    let mut served = serve(&sandbox, "a.yaml");
+    let mut stalled = TcpStream::connect(&served.mock).expect("it listens");
+    let head = format!("host: a\r\nauthorization: Bearer sk-a\r\ncontent-length: {}", QUESTION.len());
+    write!(stalled, "POST /v1/chat/completions HTTP/1.1\r\n{head}\r\n\r\n{QUESTION}").expect("written");
+    served.asked();
+    served.signal();
+    while TcpStream::connect(&served.mock).is_ok() {}
+    assert!(served.child.try_wait().expect("a state").is_none(), "it waits for the answer");
+    served.signal();
+    // By itself it would wait for 5 s.
+    stalled.set_read_timeout(Some(Duration::from_secs(3))).expect("a timeout");
+    let ended = stalled.read(&mut [0]).map_err(|error| error.kind());
+    assert!(matches!(ended, Ok(0) | Err(ErrorKind::ConnectionReset)), "{ended:?}");
+    assert_eq!(served.child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
 fn a_quiet_one_prints_where_it_is_only() {
     let sandbox = Sandbox::new();
     sandbox.write("a.yaml", "type: openai\nupstream: { sk-proj-aB3dE5fG7hJ9kL2mN4pQ6rS8: 429 }\n");
@@ -152,8 +196,18 @@ fn what_cannot_be_served_is_told() {
         ("key.yaml".to_owned(), "unknown token `second`"),
         ("good.yaml good.yaml".to_owned(), "two providers are called `openai`"),
         ("none.yaml".to_owned(), "none.yaml"),
-        (format!("good.yaml --control-port 0 --port {port}"), "cannot listen on 127.0.0.1:"),
-        ("own.yaml --control-port 0".to_owned(), "cannot listen on 127.0.0.1:"),
+        (
+            format!("good.yaml --control-port 0 --port {port}"),
+            &*format!("cannot listen on 127.0.0.1:{port} for the providers: "),
+        ),
+        (
+            format!("good.yaml --port 0 --control-port {port}"),
+            &*format!("cannot listen on 127.0.0.1:{port} for the control API: "),
+        ),
+        (
+            "own.yaml --control-port 0".to_owned(),
+            &*format!("cannot listen on 127.0.0.1:{port} for `openai`: "),
+        ),
     ] {
         let ran = sandbox.run(&format!("mock {args}"));
         assert_eq!((ran.code, &*ran.out), (2, ""), "{ran}");

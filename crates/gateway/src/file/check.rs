@@ -1,7 +1,7 @@
 //! What a file of a gateway comes to, and everything that is wrong with it: the pool and the way upstream.
 
 use firedrill_block::ProviderBlock;
-use firedrill_failover::{Config, Duration, Fingerprint, Profile, Token};
+use firedrill_failover::{Config, Fingerprint, Profile, Token};
 use firedrill_yaml::{Place, Problem, Source, Spanned, closest, looks_secret, quoted};
 
 use super::GatewayFile;
@@ -47,13 +47,11 @@ impl Checker {
         let (pool_config, secrets) = self.pool(&block, profile);
         let (kind, route) = (kind?, route?);
         let name = pool.map_or_else(|| format!("{} at {route}", kind.word), |name| self.name(&name));
-        let timeout = block.timeout.as_ref().map_or(0, |timeout| timeout.value.0);
-        let timeout = if timeout == 0 { Settings::TIMEOUT } else { Duration::from_millis(timeout) };
         let settings = Settings {
             listen,
             admin,
             admin_token,
-            timeout,
+            timeout: block.timeout(),
             limits,
             roots,
             ..Settings::new(route, kind.vendor, pool_config?, secrets)

@@ -62,4 +62,4 @@ pub(super) const PLACES: [&str; 13] = [
 ];
 
 /// Keys that need no word: what they say holds here anyway, or has to do with Higress alone.
-pub(super) const HARMLESS: [&str; 4] = ["id", "protocol", "timeout", "type"];
+pub(super) const HARMLESS: [&str; 3] = ["id", "protocol", "type"];

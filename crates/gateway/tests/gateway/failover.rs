@@ -1,5 +1,11 @@
 //! What the engine decides, as clients and upstream see it.
 
+use std::sync::Arc;
+
+use firedrill_failover::{Append, Appended, Fold, Founding, Head, Newer};
+use firedrill_store::{MemoryStore, Store, StoreError};
+use tokio::sync::watch;
+
 use super::*;
 
 #[tokio::test]
@@ -55,7 +61,10 @@ fn probing(tokens: &[&'static str]) -> Setup {
 
 #[tokio::test]
 async fn a_probe_goes_where_the_last_request_went_that_succeeded() {
-    let world = probing(&["sk-a"]).before("sk-a: [200, 429, 500, 200]").await;
+    let mut setup = probing(&["sk-a"]);
+    // This one serves two paths, and the other is where a probe goes by itself.
+    setup.vendor = Vendor::DeepSeek;
+    let world = setup.before("sk-a: [200, 429, 500, 200]").await;
     world.ask(QUESTION).await.text().await.expect("a body");
     world.gateway.idle().await;
     assert_eq!(world.ask(QUESTION).await.status(), 429);
@@ -138,22 +147,76 @@ async fn another_configuration_takes_effect_for_the_next_request() {
     assert_eq!(world.available(), ["sk-b"]);
 }
 
+/// A store that takes no append while it is closed.
+struct Door {
+    store: MemoryStore,
+    open: watch::Sender<bool>,
+}
+
+impl Store for &'static Door {
+    async fn append(&self, append: &Append) -> Result<Appended, StoreError> {
+        self.open.subscribe().wait_for(|open| *open).await.expect("it is there");
+        self.store.append(append).await
+    }
+
+    async fn read(&self, after: Head) -> Result<Newer, StoreError> {
+        self.store.read(after).await
+    }
+
+    async fn tail(&self, after: Head) -> Result<Newer, StoreError> {
+        self.store.tail(after).await
+    }
+
+    async fn snapshot(&self) -> Result<Option<Arc<Fold>>, StoreError> {
+        self.store.snapshot().await
+    }
+
+    async fn found(&self, founding: &Founding) -> Result<Appended, StoreError> {
+        self.store.found(founding).await
+    }
+}
+
 #[tokio::test]
 async fn a_token_that_was_dropped_is_not_sent_while_another_can_be() {
-    let world = setup(&["sk-a", "sk-b"]).before("default: 200").await;
-    // The pool is as it was for a moment longer; which token may be sent has changed.
+    let door: &'static Door =
+        Box::leak(Box::new(Door { store: MemoryStore::new(), open: watch::Sender::new(true) }));
+    let mock = MockProvider::builder().upstream("default: 200").start().await.expect("it starts");
+    let settings = setup(&["sk-a", "sk-b"]).made(&mock.base_url());
+    let gateway = Gateway::builder(settings)
+        .clock(Virtual::default())
+        .store(door)
+        .seed(7)
+        .start()
+        .await
+        .expect("it starts");
+    gateway.idle().await;
+    door.open.send_replace(false);
+    // The pool is as it was as long as the door is closed; which token may be sent has changed.
     let (next, secrets) = pool(&["sk-b", "sk-c"], &Rules::default());
-    world.gateway.reconfigure(next, secrets).expect("a secret for each");
-    let asked = (0..8).map(|_| tokio::spawn(world.asking(QUESTION).send()));
-    for asked in asked.collect::<Vec<_>>() {
-        assert_eq!(asked.await.expect("no panic").expect("an answer").status(), 200);
-    }
-    world.mock.assert_never_asked("sk-a");
+    gateway.reconfigure(next, secrets).expect("a secret for each");
+    let ask = async |times| {
+        for _ in 0..times {
+            let url = format!("http://{}/v1/chat/completions", gateway.address());
+            assert_eq!(client().post(url).body(QUESTION).send().await.expect("an answer").status(), 200);
+        }
+    };
+    ask(8).await;
+    mock.assert_never_asked("sk-a");
+    assert_eq!(mock.journal().of("sk-b").count(), 8);
+    // Where the pool draws nothing else, the former are as good as they were.
+    let (last, secrets) = pool(&["sk-c"], &Rules::default());
+    gateway.reconfigure(last, secrets).expect("a secret for each");
+    ask(2).await;
+    mock.assert_never_asked("sk-c");
+    door.open.send_replace(true);
+    gateway.shell().settled().await.expect("settled");
+    ask(4).await;
+    assert_eq!(mock.journal().of("sk-c").count(), 4);
 }
 
 #[tokio::test]
 async fn several_gateways_with_one_log_are_one_pool() {
-    let store = std::sync::Arc::new(firedrill_store::MemoryStore::new());
+    let store = Arc::new(MemoryStore::new());
     let clock = Virtual::default();
     let mock =
         MockProvider::builder().upstream("sk-a: 429").clock(clock.clone()).start().await.expect("it starts");
@@ -161,7 +224,7 @@ async fn several_gateways_with_one_log_are_one_pool() {
     for worker in 1..=2 {
         let settings = setup(&["sk-a"]).failing_over().made(&mock.base_url());
         let builder = Gateway::builder(settings).clock(clock.clone()).worker(WorkerId::new(worker));
-        gateways.push(builder.store(std::sync::Arc::clone(&store)).start().await.expect("it starts"));
+        gateways.push(builder.store(Arc::clone(&store)).start().await.expect("it starts"));
     }
     for gateway in &gateways {
         gateway.idle().await;

@@ -6,7 +6,7 @@ use super::json::{Json, object};
 use super::messages::{self, Message};
 use super::{Context, sse, when};
 use crate::behaviour::Plan;
-use crate::exchange::{Body, Form, Incoming, Question, Reply};
+use crate::exchange::{Body, Events, Form, Incoming, Question, Reply};
 use crate::quota::Unit;
 
 /// The status of an overloaded provider.
@@ -87,7 +87,10 @@ fn wrong(status: u16, kind: &'static str, message: impl Into<std::borrow::Cow<'s
 pub(super) fn well(question: &Question, plan: &Plan, context: &Context<'_>) -> Reply {
     let message = Message::new(question, context, "msg_");
     let (kind, body) = if question.stream {
-        let events = message.events().iter().map(|(name, event)| sse::named(name, event)).collect();
+        let mut events = Events::default();
+        for (name, event) in message.events() {
+            events.push(|to| sse::named(name, &event, to));
+        }
         ("text/event-stream; charset=utf-8", Body::Events(events))
     } else {
         ("application/json", Body::Whole(message.whole().bytes()))
@@ -102,7 +105,7 @@ pub(super) fn refuse(plan: &Plan, context: &Context<'_>) -> Reply {
     let mut headers = headers(plan, context);
     headers.insert(0, ("content-type".into(), "application/json".into()));
     if let Some(after) = failure.retry_after {
-        headers.push(("retry-after".into(), when::whole_seconds(after).to_string()));
+        headers.push(("retry-after".into(), when::whole_seconds(after).to_string().into()));
     }
     if failure.status >= 500 {
         headers.push(("x-should-retry".into(), "true".into()));
@@ -111,7 +114,7 @@ pub(super) fn refuse(plan: &Plan, context: &Context<'_>) -> Reply {
 }
 
 pub(super) fn error_event(plan: &Plan, context: &Context<'_>) -> Vec<u8> {
-    sse::named("error", &told(&failure::choose(KNOWN, OVERLOADED, plan), context))
+    sse::alone(|to| sse::named("error", &told(&failure::choose(KNOWN, OVERLOADED, plan), context), to))
 }
 
 /// The body of an error; the vendor has one word for it, so an unknown name is that word.
@@ -139,18 +142,20 @@ fn told(failure: &Failure, context: &Context<'_>) -> Json {
 }
 
 fn request_id(context: &Context<'_>) -> String {
-    format!("req_{:024x}", context.serial)
+    ask::hex("req_", context.serial, 24)
 }
 
 /// The headers of every answer: an id, and what is left of the quotas.
 fn headers(plan: &Plan, context: &Context<'_>) -> Headers {
-    let mut headers: Headers =
-        vec![("request-id".into(), request_id(context)), ("anthropic-organization-id".into(), ask::uuid(0))];
+    let mut headers: Headers = vec![
+        ("request-id".into(), request_id(context).into()),
+        ("anthropic-organization-id".into(), ask::uuid(0).into()),
+    ];
     for (unit, word) in [(Unit::Requests, "requests"), (Unit::LlmTokens, "tokens")] {
         if let Some(standing) = failure::tightest(&plan.quotas, unit) {
             let reset = when::rfc3339(context.wall.saturating_add(standing.reset.as_millis()));
-            let mut push = |what: &str, value| {
-                headers.push((format!("anthropic-ratelimit-{word}-{what}").into(), value));
+            let mut push = |what: &str, value: String| {
+                headers.push((format!("anthropic-ratelimit-{word}-{what}").into(), value.into()));
             };
             push("limit", standing.limit.to_string());
             push("remaining", standing.remaining.to_string());

@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
-use firedrill_failover::Status;
-use serde_json::Value;
-
 use super::json::Json;
+use super::value::Value;
 use crate::exchange::{Body, Incoming, Reply};
+use firedrill_failover::Status;
 
 /// Headers of a reply.
-pub(super) type Headers = Vec<(Cow<'static, str>, String)>;
+pub(super) type Headers = Vec<(Cow<'static, str>, Cow<'static, str>)>;
 
 /// A status that is written in this crate, or was one already.
 pub(super) fn status(code: u16) -> Status {
@@ -55,45 +54,59 @@ pub(crate) fn decoded(part: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The JSON object that a body is.
-pub(super) fn object(body: &[u8]) -> Option<Value> {
-    serde_json::from_slice(body).ok().filter(Value::is_object)
-}
-
 /// A text that is there and not empty.
-pub(super) fn text(value: &Value) -> Option<&str> {
+pub(super) fn text<'a>(value: &'a Value<'_>) -> Option<&'a str> {
     value.as_str().filter(|text| !text.is_empty())
 }
 
 /// A list that is there and not empty.
-pub(super) fn has_entries(value: &Value) -> bool {
-    value.as_array().is_some_and(|entries| !entries.is_empty())
+pub(super) fn has_entries(value: &Value<'_>) -> bool {
+    value.as_list().is_some_and(|entries| !entries.is_empty())
 }
 
 /// How many bytes of text are in messages, wherever their vendor puts them: texts themselves, and below `content`,
 /// `parts`, `text` and the like. Pictures and roles are not counted.
-pub(super) fn text_bytes(value: &Value) -> u64 {
+pub(super) fn text_bytes(value: &Value<'_>) -> u64 {
     match value {
-        Value::String(text) => text.len() as u64,
-        Value::Array(values) => values.iter().map(text_bytes).sum(),
-        Value::Object(entries) => {
-            let said = entries.iter().filter(|(key, _)| matches!(key.as_str(), "content" | "parts" | "text"));
-            said.map(|(_, value)| text_bytes(value)).sum()
-        }
+        Value::Text(text) => text.len() as u64,
+        Value::List(values) => values.iter().map(text_bytes).sum(),
+        Value::Object(_) => ["content", "parts", "text"].iter().map(|key| text_bytes(&value[*key])).sum(),
         _ => 0,
     }
 }
 
 /// The most LLM tokens that the answer may have, under the first of `keys` that has something. `Err` is the key whose value
 /// is no whole number of at least 1.
-pub(super) fn most(asked: &Value, keys: &[&'static str]) -> Result<Option<u64>, &'static str> {
+pub(super) fn most(asked: &Value<'_>, keys: &[&'static str]) -> Result<Option<u64>, &'static str> {
     let Some(key) = keys.iter().find(|key| !asked[**key].is_null()) else { return Ok(None) };
     asked[*key].as_u64().filter(|most| *most > 0).map(Some).ok_or(*key)
 }
 
 /// An id in the form of a UUID.
 pub(super) fn uuid(serial: u64) -> String {
-    format!("00000000-0000-4000-{:04x}-{:012x}", serial >> 48, serial & 0xffff_ffff_ffff)
+    let mut id = hex("00000000-0000-4000-", serial >> 48, 4);
+    id.push('-');
+    push_hex(&mut id, serial & 0xffff_ffff_ffff, 12);
+    id
+}
+
+/// An id that is a number in so many hexadecimal digits after some letters.
+pub(super) fn hex(letters: &str, number: u64, digits: usize) -> String {
+    let mut id = String::with_capacity(letters.len() + digits + 13);
+    id.push_str(letters);
+    push_hex(&mut id, number, digits);
+    id
+}
+
+/// Writes as many of its last digits as are asked for, with zeros before the first.
+fn push_hex(to: &mut String, number: u64, digits: usize) {
+    let known = (u64::BITS - number.leading_zeros()).div_ceil(4) as usize;
+    let known = known.min(digits);
+    to.extend(std::iter::repeat_n("0000000000000000", (digits - known) / 16));
+    to.push_str(&"0000000000000000"[..(digits - known) % 16]);
+    for place in (0..known).rev() {
+        to.push(char::from_digit((number >> (4 * place) & 0xf) as u32, 16).unwrap_or('0'));
+    }
 }
 
 /// A name as a header can have it: letters, digits and signs of ASCII, and not too many.
@@ -128,6 +141,17 @@ mod tests {
         assert_eq!(parameter("alt=sse&key=a+b%26c&key=d", "key").as_deref(), Some("a b&c"));
         assert_eq!(parameter("monkey=1&key", "key"), None);
         assert_eq!(parameter("", "key"), None);
+    }
+
+    #[test]
+    fn an_id_is_its_number_in_as_many_digits_as_its_vendor_has() {
+        for number in [0, 1, 0xf, 0x10, 0x1234_5678_9abc_def0, u64::MAX] {
+            assert_eq!(hex("id-", number, 16), format!("id-{number:016x}"));
+            assert_eq!(hex("", number, 29), format!("{number:029x}"));
+            let expect =
+                format!("00000000-0000-4000-{:04x}-{:012x}", number >> 48, number & 0xffff_ffff_ffff);
+            assert_eq!(uuid(number), expect);
+        }
     }
 
     #[test]

@@ -115,14 +115,14 @@ pub(super) fn refuse(plan: &Plan, context: &Context<'_>) -> Reply {
     let mut headers = headers(plan, context);
     headers.insert(0, ("content-type".into(), "application/json".into()));
     if let Some(after) = failure.retry_after {
-        headers.push(("retry-after".into(), when::whole_seconds(after).to_string()));
-        headers.push(("retry-after-ms".into(), after.as_millis().to_string()));
+        headers.push(("retry-after".into(), when::whole_seconds(after).to_string().into()));
+        headers.push(("retry-after-ms".into(), after.as_millis().to_string().into()));
     }
     ask::whole(failure.status, headers, &told(&failure))
 }
 
 pub(super) fn error_event(plan: &Plan) -> Vec<u8> {
-    sse::data(&told(&failure::choose(KNOWN, OVERLOADED, plan)))
+    sse::alone(|to| sse::data(&told(&failure::choose(KNOWN, OVERLOADED, plan)), to))
 }
 
 /// The body of an error: like OpenAI's from the model, and shorter from the front door.
@@ -156,14 +156,17 @@ fn limited(failure: &Failure) -> Cow<'static, str> {
 /// The headers of every answer: an id, and what is left of the quotas.
 fn headers(plan: &Plan, context: &Context<'_>) -> Headers {
     let mut headers: Headers = vec![
-        ("apim-request-id".into(), ask::uuid(context.serial)),
-        ("x-request-id".into(), ask::uuid(context.serial)),
+        ("apim-request-id".into(), ask::uuid(context.serial).into()),
+        ("x-request-id".into(), ask::uuid(context.serial).into()),
         ("x-ms-region".into(), "mock".into()),
     ];
     for (unit, word) in [(Unit::Requests, "requests"), (Unit::LlmTokens, "tokens")] {
         if let Some(standing) = failure::tightest(&plan.quotas, unit) {
-            headers.push((format!("x-ratelimit-limit-{word}").into(), standing.limit.to_string()));
-            headers.push((format!("x-ratelimit-remaining-{word}").into(), standing.remaining.to_string()));
+            headers.push((format!("x-ratelimit-limit-{word}").into(), standing.limit.to_string().into()));
+            headers.push((
+                format!("x-ratelimit-remaining-{word}").into(),
+                standing.remaining.to_string().into(),
+            ));
         }
     }
     headers

@@ -3,16 +3,15 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use super::ask::{self, Headers};
 use super::failure::{self, Failure, Known, Limit, known};
 use super::json::{Json, list, object};
 use super::messages::{self, Message};
 use super::text::{self, Said};
+use super::value::Value;
 use super::{Context, eventstream, when};
 use crate::behaviour::Plan;
-use crate::exchange::{Body, Form, Incoming, Question, Reply};
+use crate::exchange::{Body, Events, Form, Incoming, Question, Reply};
 
 /// The status of an overloaded provider.
 const OVERLOADED: u16 = 503;
@@ -125,7 +124,7 @@ fn access_key(incoming: &Incoming<'_>) -> Option<String> {
 
 /// Reads what `converse` is asked. `Err` says what it lacks.
 fn converse(body: &[u8], token: String, model: String) -> Result<Question, Cow<'static, str>> {
-    let asked: Value = ask::object(body).ok_or("The provided request is not valid JSON")?;
+    let asked = Value::object(body).ok_or("The provided request is not valid JSON")?;
     if !ask::has_entries(&asked["messages"]) {
         return Err("The messages field is required.".into());
     }
@@ -153,7 +152,7 @@ fn unknown_operation(status: u16) -> Reply {
 }
 
 pub(super) fn well(question: &Question, context: &Context<'_>) -> Reply {
-    let mut headers: Headers = vec![("x-amzn-requestid".into(), ask::uuid(context.serial))];
+    let mut headers: Headers = vec![("x-amzn-requestid".into(), ask::uuid(context.serial).into())];
     let (kind, body) = if question.form == Form::Invoke {
         let message = Message::new(question, context, "msg_bdrk_");
         if question.stream {
@@ -161,7 +160,7 @@ pub(super) fn well(question: &Question, context: &Context<'_>) -> Reply {
             (STREAM, Body::Events(chunks(&message, question)))
         } else {
             let mut count = |what: &str, count: u64| {
-                headers.push((format!("x-amzn-bedrock-{what}").into(), count.to_string()));
+                headers.push((format!("x-amzn-bedrock-{what}").into(), count.to_string().into()));
             };
             count("invocation-latency", 0);
             count("input-token-count", question.llm_tokens);
@@ -183,7 +182,7 @@ pub(super) fn well(question: &Question, context: &Context<'_>) -> Reply {
 const STREAM: &str = "application/vnd.amazon.eventstream";
 
 /// What the model says inside `invoke-with-response-stream`: each event of its vendor's, wrapped.
-fn chunks(message: &Message<'_>, question: &Question) -> Vec<Vec<u8>> {
+fn chunks(message: &Message<'_>, question: &Question) -> Events {
     let wrap = |(name, mut event): (&str, Json)| {
         if name == "message_stop" {
             let metrics = object! {
@@ -203,7 +202,7 @@ pub(super) fn refuse(plan: &Plan, context: &Context<'_>) -> Reply {
     let failure = failure::choose(KNOWN, OVERLOADED, plan);
     let mut headers = error_headers(&failure.name, context.serial);
     if let Some(after) = failure.retry_after.filter(|_| failure.insists) {
-        headers.push(("retry-after".into(), when::whole_seconds(after).to_string()));
+        headers.push(("retry-after".into(), when::whole_seconds(after).to_string().into()));
     }
     ask::whole(failure.status, headers, &told(&failure))
 }
@@ -236,8 +235,8 @@ fn error_headers(name: &str, serial: u64) -> Headers {
     let kind = format!("{}:http://internal.amazon.com/coral/com.amazon.bedrock/", ask::safe(name));
     vec![
         ("content-type".into(), "application/json".into()),
-        ("x-amzn-requestid".into(), ask::uuid(serial)),
-        ("x-amzn-errortype".into(), kind),
+        ("x-amzn-requestid".into(), ask::uuid(serial).into()),
+        ("x-amzn-errortype".into(), kind.into()),
     ]
 }
 
@@ -263,7 +262,7 @@ impl Answer<'_> {
         }
     }
 
-    fn events(&self) -> Vec<Vec<u8>> {
+    fn events(&self) -> Events {
         let event = eventstream::event;
         let mut events = vec![event("messageStart", &object! { "role" => "assistant" })];
         events.extend(self.said.words().map(|word| {
@@ -274,7 +273,7 @@ impl Answer<'_> {
         events.push(event("messageStop", &object! { "stopReason" => self.stop_reason() }));
         let metadata = object! { "metrics" => object! { "latencyMs" => 0 }, "usage" => self.usage() };
         events.push(event("metadata", &metadata));
-        events
+        events.iter().collect()
     }
 
     fn usage(&self) -> Json {

@@ -1,10 +1,11 @@
 //! Chat completions: OpenAI's shape of a question and its answer, which others speak with small differences.
 
 use super::ask::{self, Headers};
-use super::json::{Json, list, object};
+use super::json::{Json, Object, list, object, write_text};
 use super::text::{self, Said};
+use super::value::Value;
 use super::{Context, sse};
-use crate::exchange::{Body, Form, Question, Reply};
+use crate::exchange::{Body, Events, Form, Question, Reply};
 
 /// Who speaks it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl Lack {
 
 /// Reads a body. `model` is the one that the path says, where it does.
 pub(super) fn read(body: &[u8], token: String, model: Option<String>) -> Result<Question, Lack> {
-    let asked = ask::object(body).ok_or(Lack::Json)?;
+    let asked = Value::object(body).ok_or(Lack::Json)?;
     let model = match model {
         Some(model) => model,
         None => ask::text(&asked["model"]).ok_or(Lack::Model)?.to_owned(),
@@ -85,11 +86,16 @@ pub(super) fn well(
     mut headers: Headers,
 ) -> Reply {
     let said = text::say(context.text, question.most_llm_tokens);
-    let answer = Answer { vendor, question, context, said };
+    let id = match vendor {
+        Vendor::OpenAi | Vendor::Azure => ask::hex("chatcmpl-", context.serial, 29),
+        Vendor::Qwen => format!("chatcmpl-{}", ask::uuid(context.serial)),
+        Vendor::DeepSeek => ask::uuid(context.serial),
+    };
+    let answer = Answer { vendor, question, id, created: context.wall / 1000, said };
     let (kind, body) = if question.stream {
         ("text/event-stream; charset=utf-8", Body::Events(answer.events()))
     } else {
-        ("application/json", Body::Whole(answer.whole().bytes()))
+        ("application/json", Body::Whole(answer.whole()))
     };
     headers.insert(0, ("content-type".into(), kind.into()));
     Reply { status: ask::status(200), headers, body }
@@ -108,8 +114,30 @@ fn split_at_the_word(event: &[u8]) -> (&[u8], &[u8]) {
 struct Answer<'a> {
     vendor: Vendor,
     question: &'a Question,
-    context: &'a Context<'a>,
+    id: String,
+    created: u64,
     said: Said<'a>,
+}
+
+/// What an event says.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Delta {
+    /// Who speaks.
+    Role,
+    /// The empty word, for others to be put in its place.
+    Word,
+    /// That it is over.
+    End,
+}
+
+/// What is told of the usage.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Usage {
+    /// Nothing.
+    Untold,
+    /// That it comes later.
+    Null,
+    Told,
 }
 
 impl Answer<'_> {
@@ -117,164 +145,205 @@ impl Answer<'_> {
         if self.said.cut { "length" } else { "stop" }
     }
 
-    fn whole(&self) -> Json {
-        let mut message = object! { "role" => "assistant", "content" => self.said.text.to_owned() };
-        if matches!(self.vendor, Vendor::OpenAi | Vendor::Azure) {
-            message.push("refusal", ());
-            message.push("annotations", list![]);
-        }
-        let mut choice = object! { "index" => 0, "message" => message, "logprobs" => (), "finish_reason" => self.finish() };
-        if self.vendor == Vendor::Azure {
-            choice.push("content_filter_results", filter_results());
-        }
-        let mut whole = self.envelope("chat.completion", list![choice], Some(self.usage()));
-        if self.vendor == Vendor::Azure {
-            whole.push("prompt_filter_results", prompt_filter_results());
-        }
+    fn whole(&self) -> Vec<u8> {
+        // What stands round the text, and a little for what is escaped in it.
+        let mut whole = Vec::with_capacity(self.said.text.len() + self.question.model.len() + 1024);
+        let choice = |choice: &mut Object<'_>| {
+            choice.number("index", 0);
+            choice.object("message", |message| {
+                message.text("role", "assistant");
+                message.text("content", self.said.text);
+                if matches!(self.vendor, Vendor::OpenAi | Vendor::Azure) {
+                    message.null("refusal");
+                    message.json("annotations", &list![]);
+                }
+            });
+            choice.null("logprobs");
+            choice.text("finish_reason", self.finish());
+            if self.vendor == Vendor::Azure {
+                choice.json("content_filter_results", &filter_results());
+            }
+        };
+        Object::write(&mut whole, |whole| {
+            self.envelope("chat.completion", whole, |to| one(to, choice), Usage::Told);
+            if self.vendor == Vendor::Azure {
+                whole.json("prompt_filter_results", &prompt_filter_results());
+            }
+        });
         whole
     }
 
-    fn events(&self) -> Vec<Vec<u8>> {
-        let mut events = Vec::new();
+    fn events(&self) -> Events {
+        // They differ in their word only: written once, and the word put in.
+        let wordless = sse::alone(|to| self.event(Delta::Word, to));
+        let (before, after) = split_at_the_word(&wordless);
+        // About as many words as a text of this length has, and those that begin and end it.
+        let words = self.said.text.len() / 5 + 6;
+        let mut events = Events::with_capacity(words, words * (wordless.len() + 8) + 512);
         if self.vendor == Vendor::Azure {
             // Before anything is said, with nothing of what every other event has.
-            events.push(sse::data(&object! {
+            let prompt = object! {
                 "choices" => list![],
                 "created" => 0,
                 "id" => "",
                 "model" => "",
                 "object" => "",
                 "prompt_filter_results" => prompt_filter_results(),
-            }));
+            };
+            events.push(|to| sse::data(&prompt, to));
         }
-        let mut first = object! { "role" => "assistant", "content" => "" };
-        if matches!(self.vendor, Vendor::OpenAi | Vendor::Azure) {
-            first.push("refusal", ());
+        events.push(|to| self.event(Delta::Role, to));
+        for word in self.said.words() {
+            events.push(|to| {
+                to.extend_from_slice(before);
+                write_text(word, to);
+                to.extend_from_slice(after);
+            });
         }
-        events.push(self.event(first, None, None));
-        // They differ in their word only: written once, and the word put in.
-        let wordless = self.event(object! { "content" => "" }, None, None);
-        let (before, after) = split_at_the_word(&wordless);
-        events.extend(self.said.words().map(|word| {
-            let word = Json::from(word.to_owned()).bytes();
-            [before, &*word, after].concat()
-        }));
-        let (last, usage) = match self.vendor {
-            Vendor::OpenAi | Vendor::Azure => (object! {}, None),
-            Vendor::Qwen => (object! { "content" => "" }, None),
-            Vendor::DeepSeek => (object! { "content" => "" }, Some(self.usage())),
-        };
-        events.push(self.event(last, Some(self.finish()), usage));
+        events.push(|to| self.event(Delta::End, to));
         if self.question.usage && self.vendor != Vendor::DeepSeek {
-            events.push(sse::data(&self.envelope("chat.completion.chunk", list![], Some(self.usage()))));
+            let nothing = |to: &mut Vec<u8>| to.extend_from_slice(b"[]");
+            events.push(|to| {
+                sse::object(to, |event| {
+                    self.envelope("chat.completion.chunk", event, nothing, Usage::Told);
+                });
+            });
         }
-        events.push(sse::done());
+        events.push(sse::done);
         events
     }
 
     /// What one event says.
-    fn event(&self, delta: Json, finish: Option<&'static str>, usage: Option<Json>) -> Vec<u8> {
-        let says_something = delta != object! {};
-        let mut choice =
-            object! { "index" => 0, "delta" => delta, "logprobs" => (), "finish_reason" => finish };
-        if self.vendor == Vendor::Azure {
-            choice.push(
-                "content_filter_results",
-                if says_something {
-                    filter_results()
-                } else {
+    fn event(&self, delta: Delta, to: &mut Vec<u8>) {
+        let is_openai = matches!(self.vendor, Vendor::OpenAi | Vendor::Azure);
+        let choice = |choice: &mut Object<'_>| {
+            choice.number("index", 0);
+            choice.object("delta", |told| {
+                if delta == Delta::Role {
+                    told.text("role", "assistant");
+                }
+                if delta != Delta::End || !is_openai {
+                    told.text("content", "");
+                }
+                if delta == Delta::Role && is_openai {
+                    told.null("refusal");
+                }
+            });
+            choice.null("logprobs");
+            match delta {
+                Delta::End => choice.text("finish_reason", self.finish()),
+                Delta::Role | Delta::Word => choice.null("finish_reason"),
+            }
+            if self.vendor == Vendor::Azure {
+                let filtered = if delta == Delta::End {
                     object! {}
-                },
-            );
-        }
-        // Whoever asks for the usage finds it in every event, null until the last.
-        let is_told = match self.vendor {
-            Vendor::OpenAi | Vendor::Azure => self.question.usage,
-            Vendor::Qwen => true,
-            Vendor::DeepSeek => false,
+                } else {
+                    filter_results()
+                };
+                choice.json("content_filter_results", &filtered);
+            }
         };
-        let usage = usage.or(is_told.then_some(Json::Null));
-        sse::data(&self.envelope("chat.completion.chunk", list![choice], usage))
+        // Whoever asks for the usage finds it in every event, null until the last.
+        let usage = match self.vendor {
+            Vendor::OpenAi | Vendor::Azure if self.question.usage => Usage::Null,
+            Vendor::Qwen => Usage::Null,
+            Vendor::DeepSeek if delta == Delta::End => Usage::Told,
+            _ => Usage::Untold,
+        };
+        sse::object(to, |event| {
+            self.envelope("chat.completion.chunk", event, |to| one(to, choice), usage);
+        });
     }
 
     /// What stands round the choices, in the vendor's order.
-    fn envelope(&self, kind: &'static str, choices: Json, usage: Option<Json>) -> Json {
-        let serial = self.context.serial;
-        let id = match self.vendor {
-            Vendor::OpenAi | Vendor::Azure => format!("chatcmpl-{serial:029x}"),
-            Vendor::Qwen => format!("chatcmpl-{}", ask::uuid(serial)),
-            Vendor::DeepSeek => ask::uuid(serial),
-        };
-        let created = self.context.wall / 1000;
-        let model = self.question.model.clone();
-        let mut envelope = match self.vendor {
-            Vendor::OpenAi => object! {
-                "id" => id,
-                "object" => kind,
-                "created" => created,
-                "model" => model,
-                "choices" => choices,
-                "service_tier" => "default",
-                "system_fingerprint" => (),
-            },
-            Vendor::DeepSeek => object! {
-                "id" => id,
-                "object" => kind,
-                "created" => created,
-                "model" => model,
-                "choices" => choices,
-                "system_fingerprint" => "fp_mock",
-            },
-            Vendor::Azure => object! {
-                "choices" => choices,
-                "created" => created,
-                "id" => id,
-                "model" => model,
-                "object" => kind,
-                "system_fingerprint" => "fp_mock",
-            },
-            Vendor::Qwen => object! {
-                "choices" => choices,
-                "object" => kind,
-                "created" => created,
-                "system_fingerprint" => (),
-                "model" => model,
-                "id" => id,
-            },
-        };
-        if let Some(usage) = usage {
-            envelope.push("usage", usage);
+    fn envelope(
+        &self,
+        kind: &'static str,
+        whole: &mut Object<'_>,
+        choices: impl FnOnce(&mut Vec<u8>),
+        usage: Usage,
+    ) {
+        let (id, created, model) = (&*self.id, self.created, &*self.question.model);
+        match self.vendor {
+            Vendor::OpenAi => {
+                whole.text("id", id);
+                whole.text("object", kind);
+                whole.number("created", created);
+                whole.text("model", model);
+                whole.entry("choices", choices);
+                whole.text("service_tier", "default");
+                whole.null("system_fingerprint");
+            }
+            Vendor::DeepSeek => {
+                whole.text("id", id);
+                whole.text("object", kind);
+                whole.number("created", created);
+                whole.text("model", model);
+                whole.entry("choices", choices);
+                whole.text("system_fingerprint", "fp_mock");
+            }
+            Vendor::Azure => {
+                whole.entry("choices", choices);
+                whole.number("created", created);
+                whole.text("id", id);
+                whole.text("model", model);
+                whole.text("object", kind);
+                whole.text("system_fingerprint", "fp_mock");
+            }
+            Vendor::Qwen => {
+                whole.entry("choices", choices);
+                whole.text("object", kind);
+                whole.number("created", created);
+                whole.null("system_fingerprint");
+                whole.text("model", model);
+                whole.text("id", id);
+            }
         }
-        envelope
+        match usage {
+            Usage::Untold => {}
+            Usage::Null => whole.null("usage"),
+            Usage::Told => whole.object("usage", |usage| self.usage(usage)),
+        }
     }
 
-    fn usage(&self) -> Json {
+    fn usage(&self, usage: &mut Object<'_>) {
         let (asked, said) = (self.question.llm_tokens, self.said.llm_tokens);
-        let mut usage = object! {
-            "prompt_tokens" => asked,
-            "completion_tokens" => said,
-            "total_tokens" => asked.saturating_add(said),
+        usage.number("prompt_tokens", asked);
+        usage.number("completion_tokens", said);
+        usage.number("total_tokens", asked.saturating_add(said));
+        let zero = |usage: &mut Object<'_>, key, counts: &[&'static str]| {
+            usage.object(key, |details| {
+                for count in counts {
+                    details.number(count, 0);
+                }
+            });
         };
         match self.vendor {
             Vendor::OpenAi | Vendor::Azure => {
-                usage.push("prompt_tokens_details", object! { "cached_tokens" => 0, "audio_tokens" => 0 });
-                let details = object! {
-                    "reasoning_tokens" => 0,
-                    "audio_tokens" => 0,
-                    "accepted_prediction_tokens" => 0,
-                    "rejected_prediction_tokens" => 0,
-                };
-                usage.push("completion_tokens_details", details);
+                zero(usage, "prompt_tokens_details", &["cached_tokens", "audio_tokens"]);
+                let details = [
+                    "reasoning_tokens",
+                    "audio_tokens",
+                    "accepted_prediction_tokens",
+                    "rejected_prediction_tokens",
+                ];
+                zero(usage, "completion_tokens_details", &details);
             }
             Vendor::DeepSeek => {
-                usage.push("prompt_tokens_details", object! { "cached_tokens" => 0 });
-                usage.push("prompt_cache_hit_tokens", 0);
-                usage.push("prompt_cache_miss_tokens", asked);
+                zero(usage, "prompt_tokens_details", &["cached_tokens"]);
+                usage.number("prompt_cache_hit_tokens", 0);
+                usage.number("prompt_cache_miss_tokens", asked);
             }
-            Vendor::Qwen => usage.push("prompt_tokens_details", object! { "cached_tokens" => 0 }),
+            Vendor::Qwen => zero(usage, "prompt_tokens_details", &["cached_tokens"]),
         }
-        usage
     }
+}
+
+/// A list of one object.
+fn one(to: &mut Vec<u8>, entries: impl FnOnce(&mut Object<'_>)) {
+    to.push(b'[');
+    Object::write(to, entries);
+    to.push(b']');
 }
 
 /// Azure's word that nothing was filtered.

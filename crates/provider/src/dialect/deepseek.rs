@@ -100,13 +100,13 @@ pub(super) fn refuse(plan: &Plan, context: &Context<'_>) -> Reply {
     let mut headers = headers(context);
     headers.insert(0, ("content-type".into(), "application/json".into()));
     if let Some(after) = failure.retry_after.filter(|_| failure.insists) {
-        headers.push(("retry-after".into(), when::whole_seconds(after).to_string()));
+        headers.push(("retry-after".into(), when::whole_seconds(after).to_string().into()));
     }
     ask::whole(failure.status, headers, &told(&failure))
 }
 
 pub(super) fn error_event(plan: &Plan) -> Vec<u8> {
-    sse::data(&told(&failure::choose(KNOWN, OVERLOADED, plan)))
+    sse::alone(|to| sse::data(&told(&failure::choose(KNOWN, OVERLOADED, plan)), to))
 }
 
 fn told(failure: &Failure) -> Json {
@@ -114,5 +114,5 @@ fn told(failure: &Failure) -> Json {
 }
 
 fn headers(context: &Context<'_>) -> Headers {
-    vec![("x-ds-trace-id".into(), format!("{:032x}", context.serial))]
+    vec![("x-ds-trace-id".into(), ask::hex("", context.serial, 32).into())]
 }

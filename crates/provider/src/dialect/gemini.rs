@@ -7,9 +7,10 @@ use super::ask::{self, Headers};
 use super::failure::{self, Failure, Known, Limit, known};
 use super::json::{Json, list, object};
 use super::text::{self, Said};
+use super::value::Value;
 use super::{Context, sse, when};
 use crate::behaviour::Plan;
-use crate::exchange::{Body, Form, Incoming, Question, Reply};
+use crate::exchange::{Body, Events, Form, Incoming, Question, Reply};
 use crate::quota::Unit;
 
 /// The status of an overloaded provider.
@@ -76,17 +77,16 @@ pub(super) fn read(incoming: &Incoming<'_>) -> Result<Question, Reply> {
                        Key or other form of API consumer identity to call this API.";
         return Err(wrong(403, "PERMISSION_DENIED", message));
     };
-    let Some(asked) = ask::object(incoming.body) else {
+    let Some(asked) = Value::object(incoming.body) else {
         return Err(wrong(400, INVALID, "Invalid JSON payload received."));
     };
     if !ask::has_entries(&asked["contents"]) {
         return Err(wrong(400, INVALID, "* GenerateContentRequest.contents: contents is not specified\n"));
     }
-    let either = |camel: &str, snake: &str| {
-        if asked[camel].is_null() { asked[snake].clone() } else { asked[camel].clone() }
-    };
+    let either =
+        |camel: &str, snake: &str| if asked[camel].is_null() { &asked[snake] } else { &asked[camel] };
     let config = either("generationConfig", "generation_config");
-    let most_llm_tokens = ask::most(&config, &["maxOutputTokens", "max_output_tokens"]).map_err(|_| {
+    let most_llm_tokens = ask::most(config, &["maxOutputTokens", "max_output_tokens"]).map_err(|_| {
         wrong(
             400,
             INVALID,
@@ -94,7 +94,7 @@ pub(super) fn read(incoming: &Incoming<'_>) -> Result<Question, Reply> {
         )
     })?;
     let system = either("systemInstruction", "system_instruction");
-    let bytes = ask::text_bytes(&asked["contents"]).saturating_add(ask::text_bytes(&system));
+    let bytes = ask::text_bytes(&asked["contents"]).saturating_add(ask::text_bytes(system));
     let is_sse = ask::parameter(incoming.query, "alt").is_some_and(|alt| alt == "sse");
     Ok(Question {
         token,
@@ -127,7 +127,7 @@ pub(super) fn well(question: &Question, context: &Context<'_>) -> Reply {
     let (kind, body) = match (question.stream, question.form) {
         (false, _) => (JSON, Body::Whole(answer.part(answer.said.text, true).bytes())),
         (true, Form::Generate { array: true }) => (JSON, Body::Events(answer.array())),
-        (true, _) => ("text/event-stream", Body::Events(answer.parts().iter().map(sse::data_crlf).collect())),
+        (true, _) => ("text/event-stream", Body::Events(answer.events())),
     };
     Reply { status: ask::status(200), headers: headers(kind), body }
 }
@@ -143,7 +143,7 @@ pub(super) fn error_event(question: &Question, plan: &Plan) -> Vec<u8> {
     let told = told(&failure::choose(KNOWN, OVERLOADED, plan), question);
     match question.form {
         Form::Generate { array: true } => list![told].bytes(),
-        _ => sse::data_crlf(&told),
+        _ => sse::alone(|to| sse::data_crlf(&told, to)),
     }
 }
 
@@ -251,7 +251,7 @@ impl Answer<'_> {
             part.push("usageMetadata", usage);
         }
         part.push("modelVersion", self.question.model.clone());
-        part.push("responseId", format!("{:022x}", self.context.serial));
+        part.push("responseId", ask::hex("", self.context.serial, 22));
         part
     }
 
@@ -268,15 +268,28 @@ impl Answer<'_> {
         parts
     }
 
+    /// The parts as events.
+    fn events(&self) -> Events {
+        let mut events = Events::default();
+        for part in self.parts() {
+            events.push(|to| sse::data_crlf(&part, to));
+        }
+        events
+    }
+
     /// The parts as one JSON array that comes piece by piece.
-    fn array(&self) -> Vec<Vec<u8>> {
+    fn array(&self) -> Events {
         let parts = self.parts();
-        let last = parts.len() - 1;
-        let pieces = parts.iter().enumerate().map(|(number, part)| {
-            let (before, after) =
-                (if number == 0 { "[" } else { ",\r\n" }, if number == last { "]" } else { "" });
-            format!("{before}{}{after}", part.text()).into_bytes()
-        });
-        pieces.collect()
+        let mut events = Events::default();
+        for (number, part) in parts.iter().enumerate() {
+            events.push(|to| {
+                to.extend_from_slice(if number == 0 { b"[" } else { b",\r\n" });
+                part.write(to);
+                if number + 1 == parts.len() {
+                    to.push(b']');
+                }
+            });
+        }
+        events
     }
 }

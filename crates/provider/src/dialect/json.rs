@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
 /// A value to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Json {
@@ -12,12 +10,47 @@ pub(super) enum Json {
     Number(u64),
     Text(Cow<'static, str>),
     List(Vec<Json>),
+    /// The keys are words of ours, with nothing in them that JSON escapes.
     Object(Vec<(&'static str, Json)>),
 }
 
 impl Json {
     pub(super) fn bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("broken invariant: every value can be written as JSON")
+        // Room for most refusals, and for a short answer.
+        let mut bytes = Vec::with_capacity(512);
+        self.write(&mut bytes);
+        bytes
+    }
+
+    /// Writes it behind what is there.
+    pub(super) fn write(&self, to: &mut Vec<u8>) {
+        match self {
+            Self::Null => to.extend_from_slice(b"null"),
+            Self::Bool(true) => to.extend_from_slice(b"true"),
+            Self::Bool(false) => to.extend_from_slice(b"false"),
+            Self::Number(number) => write_number(*number, to),
+            Self::Text(text) => write_text(text, to),
+            Self::List(values) => {
+                to.push(b'[');
+                for (number, value) in values.iter().enumerate() {
+                    if number > 0 {
+                        to.push(b',');
+                    }
+                    value.write(to);
+                }
+                to.push(b']');
+            }
+            Self::Object(entries) => {
+                to.push(b'{');
+                for (number, (key, value)) in entries.iter().enumerate() {
+                    to.extend_from_slice(if number > 0 { b",\"" } else { b"\"" });
+                    to.extend_from_slice(key.as_bytes());
+                    to.extend_from_slice(b"\":");
+                    value.write(to);
+                }
+                to.push(b'}');
+            }
+        }
     }
 
     /// Adds an entry to an object; to anything else there is nothing to add.
@@ -26,30 +59,93 @@ impl Json {
             entries.push((key, value.into()));
         }
     }
+}
 
-    /// The same as text.
-    pub(super) fn text(&self) -> String {
-        serde_json::to_string(self).expect("broken invariant: every value can be written as JSON")
+/// An object that is written entry by entry, where a value of its own would be too slow.
+pub(super) struct Object<'t> {
+    to: &'t mut Vec<u8>,
+    is_begun: bool,
+}
+
+impl Object<'_> {
+    /// Writes one behind what is there.
+    pub(super) fn write(to: &mut Vec<u8>, entries: impl FnOnce(&mut Object<'_>)) {
+        to.push(b'{');
+        let mut object = Object { to, is_begun: false };
+        entries(&mut object);
+        to.push(b'}');
+    }
+
+    /// An entry with the value that `write` writes. The key is a word of ours, with nothing in it that JSON escapes.
+    pub(super) fn entry(&mut self, key: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.to.extend_from_slice(if self.is_begun { b",\"" } else { b"\"" });
+        self.is_begun = true;
+        self.to.extend_from_slice(key.as_bytes());
+        self.to.extend_from_slice(b"\":");
+        write(self.to);
+    }
+
+    pub(super) fn null(&mut self, key: &'static str) {
+        self.entry(key, |to| Json::Null.write(to));
+    }
+
+    pub(super) fn number(&mut self, key: &'static str, number: u64) {
+        self.entry(key, |to| write_number(number, to));
+    }
+
+    pub(super) fn text(&mut self, key: &'static str, text: &str) {
+        self.entry(key, |to| write_text(text, to));
+    }
+
+    pub(super) fn object(&mut self, key: &'static str, entries: impl FnOnce(&mut Object<'_>)) {
+        self.entry(key, |to| Object::write(to, entries));
+    }
+
+    pub(super) fn json(&mut self, key: &'static str, json: &Json) {
+        self.entry(key, |to| json.write(to));
     }
 }
 
-impl Serialize for Json {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Null => serializer.serialize_unit(),
-            Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::Number(value) => serializer.serialize_u64(*value),
-            Self::Text(value) => serializer.serialize_str(value),
-            Self::List(values) => serializer.collect_seq(values),
-            Self::Object(entries) => {
-                let mut map = serializer.serialize_map(Some(entries.len()))?;
-                for (key, value) in entries {
-                    map.serialize_entry(key, value)?;
-                }
-                map.end()
-            }
-        }
+/// Writes a text in its quotes.
+pub(super) fn write_text(text: &str, to: &mut Vec<u8>) {
+    if is_plain(text) {
+        to.push(b'"');
+        to.extend_from_slice(text.as_bytes());
+        to.push(b'"');
+    } else {
+        let escaped = serde_json::to_vec(text).expect("broken invariant: every text can be written as JSON");
+        to.extend_from_slice(&escaped);
     }
+}
+
+/// Whether nothing in it must be escaped.
+fn is_plain(text: &str) -> bool {
+    let escaped = |byte: u8| u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    if text.len() < SHORT {
+        return text.bytes().all(|byte| escaped(byte) == 0);
+    }
+    // Looks at every byte, and stops at none, so that it can look at many at once.
+    text.bytes().fold(0, |any, byte| any | escaped(byte)) == 0
+}
+
+/// To look at many bytes at once does not pay for a text of less.
+const SHORT: usize = 32;
+
+#[expect(clippy::cast_possible_truncation, reason = "a digit has room in a byte")]
+fn write_number(mut number: u64, to: &mut Vec<u8>) {
+    // Most of them are zero.
+    if number < 10 {
+        return to.push(b'0' + number as u8);
+    }
+    // As many as the longest number has.
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len() - 1;
+    while number > 9 {
+        digits[first] += (number % 10) as u8;
+        (number, first) = (number / 10, first - 1);
+    }
+    digits[first] += number as u8;
+    to.extend_from_slice(&digits[first..]);
 }
 
 impl From<()> for Json {
@@ -127,3 +223,46 @@ macro_rules! list {
 }
 
 pub(super) use {list, object};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_written_as_any_json_is() {
+        for number in [0, 1, 9, 10, 99, 100, 12_345, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+            assert_eq!(Json::Number(number).bytes(), number.to_string().into_bytes());
+        }
+        let controls: String = ('\0'..='\u{80}').collect();
+        for text in ["", "plain", "a \"b\" \\ c", "a\nb", "\u{e9}\u{1f525}\u{2028}", &controls] {
+            assert_eq!(
+                Json::from(text.to_owned()).bytes(),
+                serde_json::to_vec(text).expect("text"),
+                "{text:?}"
+            );
+        }
+        for code in 0..=0x7f_u8 {
+            let text = char::from(code).to_string();
+            assert_eq!(
+                Json::from(text.clone()).bytes(),
+                serde_json::to_vec(&text).expect("text"),
+                "{text:?}"
+            );
+        }
+        let json = object! {
+            "a" => list![1, (), true, "x"], "b" => object! {}, "c" => list![], "d" => object! { "e" => false, "f" => 2 },
+        };
+        assert_eq!(json.bytes(), br#"{"a":[1,null,true,"x"],"b":{},"c":[],"d":{"e":false,"f":2}}"#);
+        let mut bytes = Vec::new();
+        Object::write(&mut bytes, |object| {
+            object.entry("a", |to| list![1, (), true, "x"].write(to));
+            object.object("b", |_| {});
+            object.json("c", &list![]);
+            object.object("d", |object| {
+                object.entry("e", |to| Json::Bool(false).write(to));
+                object.number("f", 2);
+            });
+        });
+        assert_eq!(bytes, json.bytes());
+    }
+}

@@ -4,6 +4,7 @@ use super::Context;
 use super::ask;
 use super::json::{Json, list, object};
 use super::text::{self, Said};
+use super::value::Value;
 use crate::exchange::{Form, Question};
 
 /// Reads a body. `model` is the one that the path says, where it does. `Err` says what it lacks.
@@ -13,7 +14,7 @@ pub(super) fn read(
     model: Option<String>,
     form: Form,
 ) -> Result<Question, String> {
-    let asked = ask::object(body).ok_or("The request body is not valid JSON")?;
+    let asked = Value::object(body).ok_or("The request body is not valid JSON")?;
     let model = match model {
         Some(model) => model,
         None => ask::text(&asked["model"]).ok_or("model: Field required")?.to_owned(),
@@ -23,7 +24,7 @@ pub(super) fn read(
     if most_llm_tokens.is_none() {
         return Err("max_tokens: Field required".to_owned());
     }
-    if !asked["messages"].is_array() {
+    if asked["messages"].as_list().is_none() {
         return Err("messages: Field required".to_owned());
     }
     if !ask::has_entries(&asked["messages"]) {
@@ -51,7 +52,7 @@ pub(super) struct Message<'a> {
 impl<'a> Message<'a> {
     /// `id` says what it is called, such as `msg_…`.
     pub(super) fn new(question: &'a Question, context: &Context<'a>, id: &str) -> Self {
-        let id = format!("{id}{:024x}", context.serial);
+        let id = ask::hex(id, context.serial, 24);
         Self { question, id, said: text::say(context.text, question.most_llm_tokens) }
     }
 

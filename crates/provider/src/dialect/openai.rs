@@ -149,13 +149,13 @@ pub(super) fn refuse(question: &Question, plan: &Plan, context: &Context<'_>) ->
     let mut headers = headers(plan, context);
     headers.insert(0, ("content-type".into(), "application/json".into()));
     if let Some(after) = failure.retry_after {
-        headers.push(("retry-after".into(), when::whole_seconds(after).to_string()));
+        headers.push(("retry-after".into(), when::whole_seconds(after).to_string().into()));
     }
     ask::whole(failure.status, headers, &told(&failure, question, plan))
 }
 
 pub(super) fn error_event(question: &Question, plan: &Plan) -> Vec<u8> {
-    sse::data(&told(&failure::choose(KNOWN, OVERLOADED, plan), question, plan))
+    sse::alone(|to| sse::data(&told(&failure::choose(KNOWN, OVERLOADED, plan), question, plan), to))
 }
 
 /// The body of an error.
@@ -191,14 +191,15 @@ fn told(failure: &Failure, question: &Question, plan: &Plan) -> Json {
 /// The headers of every answer: an id, and what is left of the quotas.
 fn headers(plan: &Plan, context: &Context<'_>) -> Headers {
     let mut headers: Headers = vec![
-        ("x-request-id".into(), format!("req_{:032x}", context.serial)),
+        ("x-request-id".into(), ask::hex("req_", context.serial, 32).into()),
         ("openai-organization".into(), "org-mock".into()),
         ("openai-version".into(), "2020-10-01".into()),
     ];
     for (unit, word) in [(Unit::Requests, "requests"), (Unit::LlmTokens, "tokens")] {
         if let Some(standing) = failure::tightest(&plan.quotas, unit) {
-            let mut push =
-                |what: &str, value| headers.push((format!("x-ratelimit-{what}-{word}").into(), value));
+            let mut push = |what: &str, value: String| {
+                headers.push((format!("x-ratelimit-{what}-{word}").into(), value.into()));
+            };
             push("limit", standing.limit.to_string());
             push("remaining", standing.remaining.to_string());
             push("reset", when::go(standing.reset));

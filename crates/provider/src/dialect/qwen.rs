@@ -8,9 +8,10 @@ use super::chat::{self, Lack, Vendor};
 use super::failure::{self, Failure, Known, known};
 use super::json::{Json, list, object};
 use super::text::{self, Said};
+use super::value::Value;
 use super::{Context, sse, when};
 use crate::behaviour::Plan;
-use crate::exchange::{Body, Form, Incoming, Question, Reply};
+use crate::exchange::{Body, Events, Form, Incoming, Question, Reply};
 
 const COMPATIBLE: &str = "/compatible-mode/v1/chat/completions";
 const NATIVE: &str = "/api/v1/services/aigc/text-generation/generation";
@@ -104,7 +105,7 @@ pub(super) fn read(incoming: &Incoming<'_>) -> Result<Question, Reply> {
 
 /// Reads what DashScope's own interface is asked. `Err` says what it lacks.
 fn native(incoming: &Incoming<'_>, token: String) -> Result<Question, String> {
-    let asked = ask::object(incoming.body).ok_or("Request body format invalid")?;
+    let asked = Value::object(incoming.body).ok_or("Request body format invalid")?;
     let model =
         ask::text(&asked["model"]).ok_or("Required parameter \"model\" missing from request.")?.to_owned();
     let (input, parameters) = (&asked["input"], &asked["parameters"]);
@@ -180,14 +181,18 @@ pub(super) fn refuse(question: &Question, plan: &Plan, context: &Context<'_>) ->
     let failure = failure::choose(KNOWN, OVERLOADED, plan);
     let mut headers = headers(context);
     if let Some(after) = failure.retry_after.filter(|_| failure.insists) {
-        headers.push(("retry-after".into(), when::whole_seconds(after).to_string()));
+        headers.push(("retry-after".into(), when::whole_seconds(after).to_string().into()));
     }
     // Whoever asks DashScope itself for a stream gets even a refusal as an event.
     let is_event = question.stream && question.form != Form::Chat;
     let kind = if is_event { "text/event-stream;charset=UTF-8" } else { "application/json" };
     headers.insert(0, ("content-type".into(), kind.into()));
     let told = told(question, &failure, context);
-    let bytes = if is_event { sse::numbered(1, "error", failure.status, &told) } else { told.bytes() };
+    let bytes = if is_event {
+        sse::alone(|to| sse::numbered(1, "error", failure.status, &told, to))
+    } else {
+        told.bytes()
+    };
     Reply { status: ask::status(failure.status), headers, body: Body::Whole(bytes) }
 }
 
@@ -195,8 +200,8 @@ pub(super) fn error_event(question: &Question, plan: &Plan, context: &Context<'_
     let failure = failure::choose(KNOWN, OVERLOADED, plan);
     let told = told(question, &failure, context);
     match question.form {
-        Form::Chat => sse::data(&told),
-        _ => sse::numbered(1, "error", failure.status, &told),
+        Form::Chat => sse::alone(|to| sse::data(&told, to)),
+        _ => sse::alone(|to| sse::numbered(1, "error", failure.status, &told, to)),
     }
 }
 
@@ -215,7 +220,7 @@ fn told(question: &Question, failure: &Failure, context: &Context<'_>) -> Json {
 
 fn headers(context: &Context<'_>) -> Headers {
     vec![
-        ("x-request-id".into(), ask::uuid(context.serial)),
+        ("x-request-id".into(), ask::uuid(context.serial).into()),
         ("x-dashscope-call-gateway".into(), "true".into()),
     ]
 }
@@ -250,18 +255,18 @@ impl Answer<'_> {
         object! { "output" => output, "usage" => usage, "request_id" => ask::uuid(self.context.serial) }
     }
 
-    fn events(&self, increments: bool) -> Vec<Vec<u8>> {
-        let mut events = Vec::new();
+    fn events(&self, increments: bool) -> Events {
+        let mut events = Events::default();
         let (mut number, mut end) = (0, 0);
         for word in self.said.words() {
             (number, end) = (number + 1, end + word.len());
             let text = if increments { word } else { &self.said.text[..end] };
             let output = self.output(text, text::llm_tokens(end as u64), "null");
-            events.push(sse::numbered(number, "result", 200, &output));
+            events.push(|to| sse::numbered(number, "result", 200, &output, to));
         }
         let text = if increments { "" } else { self.said.text };
         let output = self.output(text, self.said.llm_tokens, self.finish());
-        events.push(sse::numbered(number + 1, "result", 200, &output));
+        events.push(|to| sse::numbered(number + 1, "result", 200, &output, to));
         events
     }
 }

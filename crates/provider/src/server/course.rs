@@ -21,12 +21,39 @@ pub(crate) enum Step {
     End,
 }
 
+/// The waits between the events of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Between {
+    /// They are all as long.
+    Same(Duration),
+    /// Before the second event, the third, and so on.
+    Each(Vec<Duration>),
+}
+
+impl Between {
+    fn before(&self, event: usize) -> Duration {
+        match self {
+            Self::Same(wait) => *wait,
+            Self::Each(waits) => {
+                event.checked_sub(1).and_then(|at| waits.get(at)).copied().unwrap_or_default()
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Course {
-    /// What is sent, each after a wait.
-    parts: std::vec::IntoIter<Part>,
-    /// What is sent over and over after that.
-    forever: Option<Part>,
+    /// The events that are not begun.
+    rest: Bytes,
+    /// Where each of them ends, counted from the start of the first event of all.
+    ends: std::vec::IntoIter<usize>,
+    /// How many events are begun, and where the last of them ends.
+    begun: (usize, usize),
+    /// The wait before the first event.
+    first: Duration,
+    between: Between,
+    /// What is sent over and over after that, each time after a wait.
+    forever: Option<(Duration, Bytes)>,
     /// The wait between two pieces of a part.
     drip: Option<Duration>,
     /// The wait before the next piece.
@@ -35,11 +62,9 @@ pub(crate) struct Course {
     piece: usize,
     /// Where it stops, if before its end.
     stop: Option<Stop>,
-    /// What of a part is not sent yet.
+    /// What of an event, or of a body that is no stream, is not sent yet.
     left: Bytes,
 }
-
-type Part = (Duration, Bytes);
 
 #[derive(Clone, Debug)]
 struct Stop {
@@ -55,17 +80,20 @@ const BLANKS: [u8; 16 << 10] = [b' '; 16 << 10];
 impl Course {
     /// The course of `body` under `fault`; `first` comes before the first event of a stream and `between` before each of the
     /// others.
-    pub(crate) fn new(body: Body, fault: Option<&Fault>, first: Duration, between: Vec<Duration>) -> Self {
-        let stream = matches!(body, Body::Events(_));
-        let mut parts: Vec<Part> = match body {
-            Body::Whole(bytes) => vec![(Duration::ZERO, bytes.into())],
+    pub(crate) fn new(body: Body, fault: Option<&Fault>, first: Duration, between: Between) -> Self {
+        let (mut bytes, mut ends, stream) = match body {
+            Body::Whole(bytes) => (bytes, Vec::new(), false),
             Body::Events(events) => {
-                let waits = std::iter::once(first).chain(between);
-                waits.zip(events).map(|(wait, event)| (wait, event.into())).collect()
+                let (bytes, ends) = events.into_parts();
+                (bytes, ends, true)
             }
         };
         let mut course = Self {
-            parts: Vec::new().into_iter(),
+            rest: Bytes::new(),
+            ends: Vec::new().into_iter(),
+            begun: (0, 0),
+            first,
+            between,
             forever: None,
             drip: None,
             hold: None,
@@ -74,43 +102,53 @@ impl Course {
             left: Bytes::new(),
         };
         match fault {
-            Some(Fault::Cut(after)) => course.stop = Some(Stop::after(*after, stream, &parts, false)),
-            Some(Fault::StallAfter(after)) => course.stop = Some(Stop::after(*after, stream, &parts, true)),
+            Some(Fault::Cut(after)) => {
+                course.stop = Some(Stop::after(*after, stream, bytes.len(), &ends, false));
+            }
+            Some(Fault::StallAfter(after)) => {
+                course.stop = Some(Stop::after(*after, stream, bytes.len(), &ends, true));
+            }
             Some(Fault::MalformedChunk) => {
-                course.stop = Some(Stop { bytes: length(&parts) / 2, hang: false });
+                course.stop = Some(Stop { bytes: bytes.len() as u64 / 2, hang: false });
             }
             Some(Fault::Drip(Drip { bytes, every })) => {
                 course.piece = usize::try_from(bytes.get()).unwrap_or(usize::MAX);
                 course.drip = Some(every.0);
             }
-            Some(Fault::InvalidJson) => spoil(&mut parts, stream),
-            Some(Fault::Endless) => course.forever = Some(endless(&mut parts, stream)),
+            Some(Fault::InvalidJson) => spoil(&mut bytes, &mut ends),
+            Some(Fault::Endless) if stream => {
+                let number = endless(&mut bytes, &mut ends);
+                let begin = number.checked_sub(1).map_or(0, |before| ends[before]);
+                let repeated = if ends.is_empty() { b": \n\n".to_vec() } else { bytes[begin..].to_vec() };
+                course.forever = Some((course.wait_before(number), repeated.into()));
+            }
+            Some(Fault::Endless) => course.forever = Some((Duration::ZERO, Bytes::from_static(&BLANKS))),
             _ => {}
         }
-        course.parts = parts.into_iter();
+        if stream {
+            (course.rest, course.ends) = (bytes.into(), ends.into_iter());
+        } else {
+            course.left = bytes.into();
+        }
         course
     }
 
     /// The course of `body` as it is; of a stream without waits.
     pub(crate) fn plain(body: Body, fault: Option<&Fault>) -> Self {
-        let between = match &body {
-            Body::Events(events) => vec![Duration::ZERO; events.len()],
-            Body::Whole(_) => Vec::new(),
-        };
-        Self::new(body, fault, Duration::ZERO, between)
+        Self::new(body, fault, Duration::ZERO, Between::Same(Duration::ZERO))
     }
 
     /// Whether nothing comes any more.
     pub(crate) fn is_over(&self) -> bool {
         self.left.is_empty()
-            && self.parts.as_slice().is_empty()
+            && self.ends.as_slice().is_empty()
             && self.forever.is_none()
             && self.stop.is_none()
     }
 
     /// How many bytes it has in all, before its end or its stop.
     pub(crate) fn length(&self) -> u64 {
-        length(self.parts.as_slice()) + self.left.len() as u64
+        (self.left.len() + self.rest.len()) as u64
     }
 
     /// What comes next. After [`Step::End`] and [`Step::Hang`] the same again.
@@ -118,69 +156,76 @@ impl Course {
         if let Some(Stop { bytes: 0, hang }) = self.stop {
             return if hang { Step::Hang } else { Step::End };
         }
-        let hold = self.hold.take();
+        let mut hold = self.hold.take();
         if self.left.is_empty() {
-            let Some((wait, bytes)) = self.parts.next().or_else(|| self.forever.clone()) else {
-                return Step::End;
-            };
+            let Some((wait, bytes)) = self.begin() else { return Step::End };
             self.left = bytes;
-            return match hold.map_or(wait, |hold| hold.max(wait)) {
-                Duration::ZERO => self.next(),
-                wait => Step::Wait(wait),
-            };
+            hold = Some(hold.map_or(wait, |hold| hold.max(wait))).filter(|wait| *wait > Duration::ZERO);
         }
         if let Some(wait) = hold {
             return Step::Wait(wait);
         }
         let most = self.stop.as_ref().map_or(u64::MAX, |stop| stop.bytes);
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let piece = self.left.split_to(self.left.len().min(self.piece).min(most));
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(self.piece);
+        let piece =
+            if most < self.left.len() { self.left.split_to(most) } else { std::mem::take(&mut self.left) };
         if let Some(stop) = &mut self.stop {
             stop.bytes -= piece.len() as u64;
         }
         self.hold = self.drip;
         Step::Send(piece)
     }
+
+    /// The next event, and the wait before it.
+    fn begin(&mut self) -> Option<(Duration, Bytes)> {
+        let Some(end) = self.ends.next() else { return self.forever.clone() };
+        let (number, begin) = self.begun;
+        self.begun = (number + 1, end);
+        Some((self.wait_before(number), self.rest.split_to(end - begin)))
+    }
+
+    fn wait_before(&self, event: usize) -> Duration {
+        if event == 0 { self.first } else { self.between.before(event) }
+    }
 }
 
 impl Stop {
-    fn after(after: After, stream: bool, parts: &[Part], hang: bool) -> Self {
+    fn after(after: After, stream: bool, length: usize, ends: &[usize], hang: bool) -> Self {
         let bytes = match after {
             After::Events(events) if stream => {
-                length(&parts[..parts.len().min(usize::try_from(events.0).unwrap_or(usize::MAX))])
+                let events = usize::try_from(events.0).unwrap_or(usize::MAX).min(ends.len());
+                events.checked_sub(1).map_or(0, |last| ends[last] as u64)
             }
             After::Bytes(bytes) | After::Events(bytes) => bytes.0,
         };
         // In the middle, even if it is asked for past the end.
-        Self { bytes: bytes.min(length(parts).saturating_sub(1)), hang }
+        Self { bytes: bytes.min((length as u64).saturating_sub(1)), hang }
     }
-}
-
-fn length(parts: &[Part]) -> u64 {
-    parts.iter().map(|(_, bytes)| bytes.len() as u64).sum()
 }
 
 /// Makes the whole, or the first event, something that is no JSON.
-fn spoil(parts: &mut [Part], stream: bool) {
-    let Some((_, bytes)) = parts.first_mut() else { return };
-    let mut spoilt = bytes.to_vec();
+fn spoil(bytes: &mut Vec<u8>, ends: &mut [usize]) {
+    let first = ends.first().copied();
+    let end = first.unwrap_or(bytes.len());
     // The framing of a stream stays what it is: only the brace that closes the document goes.
-    match spoilt.iter().rposition(|byte| *byte == b'}') {
-        Some(brace) if stream => spoilt[brace] = b',',
-        _ => spoilt.truncate(spoilt.len() / 2),
+    match bytes[..end].iter().rposition(|byte| *byte == b'}') {
+        Some(brace) if first.is_some() => bytes[brace] = b',',
+        _ => {
+            bytes.drain(end / 2..end);
+            for other in ends {
+                *other -= end - end / 2;
+            }
+        }
     }
-    *bytes = spoilt.into();
 }
 
-/// Leaves what comes before the part that is repeated for ever, and gives that.
-fn endless(parts: &mut Vec<Part>, stream: bool) -> Part {
-    if !stream {
-        return (Duration::ZERO, Bytes::from_static(&BLANKS));
-    }
+/// Leaves of a stream what comes before the event that is repeated for ever, and that. Gives its number, from 0.
+fn endless(bytes: &mut Vec<u8>, ends: &mut Vec<usize>) -> usize {
     // One from the middle: the last ones say that the stream is over.
-    let middle = parts.len() / 2;
-    parts.truncate(middle + 1);
-    parts.last().cloned().unwrap_or((Duration::ZERO, Bytes::from_static(b": \n\n")))
+    let middle = ends.len() / 2;
+    ends.truncate(middle + 1);
+    bytes.truncate(ends.last().copied().unwrap_or(0));
+    middle
 }
 
 #[cfg(test)]
@@ -195,7 +240,7 @@ mod tests {
     }
 
     fn events() -> Body {
-        Body::Events(vec![b"data: {\"a\":1}\n\n".to_vec(), b"two ".to_vec(), b"three".to_vec()])
+        Body::Events(["data: {\"a\":1}\n\n", "two ", "three"].iter().collect())
     }
 
     fn whole() -> Body {
@@ -205,7 +250,7 @@ mod tests {
     /// Plays at most `most` steps, each as a word.
     #[track_caller]
     fn check(body: Body, fault: Option<&Fault>, most: usize, expect: &str) {
-        let mut course = Course::new(body, fault, ms(5), vec![ms(1), ms(0)]);
+        let mut course = Course::new(body, fault, ms(5), Between::Each(vec![ms(1), ms(0)]));
         let mut steps = Vec::new();
         while steps.len() < most {
             let step = course.next();

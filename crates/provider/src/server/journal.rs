@@ -9,6 +9,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::script::Answer;
 use crate::server::pending::Pending;
+use crate::server::record::{Draft, Record, Words};
 
 /// Older entries than this many are forgotten. The counts are not.
 pub const MOST_ENTRIES: usize = 100_000;
@@ -84,9 +85,9 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    fn wants(&self, entry: &Entry) -> bool {
-        self.provider.as_deref().is_none_or(|provider| *entry.provider == *provider)
-            && self.token.as_deref().is_none_or(|token| *entry.token == *token)
+    fn wants(&self, record: &Record) -> bool {
+        self.provider.as_deref().is_none_or(|provider| *record.provider == *provider)
+            && self.token.as_deref().is_none_or(|token| *record.token == *token)
     }
 }
 
@@ -99,7 +100,8 @@ pub(crate) struct Journal {
 
 #[derive(Debug, Default)]
 struct Pages {
-    entries: VecDeque<Entry>,
+    records: VecDeque<Record>,
+    words: Words,
     /// Of the newest entry.
     number: u64,
     /// How many came in since it was cleared.
@@ -109,53 +111,58 @@ struct Pages {
 }
 
 impl Pages {
-    fn write(&mut self, entry: &mut Entry) {
+    fn write(&mut self, draft: Draft<'_>) {
         self.number += 1;
         self.asked += 1;
-        entry.number = self.number;
-        if self.entries.len() == MOST_ENTRIES {
-            self.entries.pop_front();
+        if self.records.len() == MOST_ENTRIES {
+            self.records.pop_front();
         }
+        self.records.push_back(draft.record(self.number, &mut self.words));
     }
 
     fn count(&mut self, provider: &Arc<str>, token: &Arc<str>, status: u16) {
         *self.counts.entry((Arc::clone(provider), Arc::clone(token), status)).or_default() += 1;
     }
 
-    fn entry(&mut self, number: u64) -> Option<&mut Entry> {
-        let first = self.entries.front()?.number;
+    fn record(&mut self, number: u64) -> Option<&mut Record> {
+        let first = self.records.front()?.number;
         let index = number.checked_sub(first).and_then(|index| usize::try_from(index).ok())?;
-        self.entries.get_mut(index)
+        self.records.get_mut(index)
     }
 }
 
 impl Journal {
     /// Writes a request down. Gives its number.
-    pub(crate) fn begin(&self, mut entry: Entry) -> u64 {
+    pub(crate) fn begin(&self, draft: Draft<'_>) -> u64 {
         self.change(|pages| {
-            pages.write(&mut entry);
-            pages.count(&entry.provider, &entry.token, entry.status);
+            pages.count(&draft.provider, &draft.token, draft.status);
             pages.pending.begin();
-            pages.entries.push_back(entry);
+            pages.write(draft);
             pages.number
         })
     }
 
     /// Writes down a request that is held. Gives its number, and where its answer comes from.
-    pub(crate) fn hold(&self, mut entry: Entry) -> (u64, oneshot::Receiver<Answer>) {
+    pub(crate) fn hold(&self, draft: &Draft<'_>) -> (u64, oneshot::Receiver<Answer>) {
         self.change(|pages| {
-            pages.write(&mut entry);
-            pages.entries.push_back(entry.clone());
-            (pages.number, pages.pending.hold(entry))
+            pages.write(draft.clone());
+            (pages.number, pages.pending.hold(draft.entry(pages.number)))
         })
     }
 
-    /// Writes down what a request that was held is answered: what `told` of its entry is not forgotten.
-    pub(crate) fn answered(&self, number: u64, told: &Entry) {
+    /// Writes down what a request that was held is answered, as far as it is not forgotten: by which provider and to which
+    /// token, and the words for the refusal and the fault.
+    pub(crate) fn answered(
+        &self,
+        number: u64,
+        (provider, token): (&Arc<str>, &Arc<str>),
+        status: u16,
+        (refusal, fault): (Option<&'static str>, Option<&'static str>),
+    ) {
         self.change(|pages| {
-            pages.count(&told.provider, &told.token, told.status);
-            if let Some(entry) = pages.entry(number) {
-                (entry.status, entry.refusal, entry.fault) = (told.status, told.refusal, told.fault);
+            pages.count(provider, token, status);
+            if let Some(record) = pages.record(number) {
+                (record.status, record.refusal, record.fault) = (status, refusal, fault);
             }
         });
     }
@@ -174,8 +181,8 @@ impl Journal {
     pub(crate) fn end(&self, number: u64, ended: Ended, bytes: u64) {
         self.change(|pages| {
             pages.pending.end(number);
-            if let Some(entry) = pages.entry(number) {
-                (entry.ended, entry.bytes) = (Some(ended), bytes);
+            if let Some(record) = pages.record(number) {
+                (record.ended, record.bytes) = (Some(ended), bytes);
             }
         });
     }
@@ -225,8 +232,9 @@ impl Journal {
     pub(crate) fn entries(&self, wanted: &Wanted, most: usize) -> Vec<Entry> {
         let pages = self.pages();
         let after = wanted.after.unwrap_or(0);
-        let from = pages.entries.partition_point(|entry| entry.number <= after);
-        pages.entries.range(from..).filter(|entry| wanted.wants(entry)).take(most).cloned().collect()
+        let from = pages.records.partition_point(|record| record.number <= after);
+        let records = pages.records.range(from..).filter(|record| wanted.wants(record));
+        records.take(most).map(Record::entry).collect()
     }
 
     pub(crate) fn counts(&self) -> Vec<Count> {
@@ -248,7 +256,7 @@ impl Journal {
     /// Forgets all entries and all counts. Numbers go on.
     pub(crate) fn clear(&self) {
         let mut pages = self.pages();
-        pages.entries.clear();
+        pages.records.clear();
         pages.counts.clear();
         pages.asked = 0;
     }
@@ -269,21 +277,18 @@ impl Journal {
 mod tests {
     use super::*;
 
-    fn entry(token: &str) -> Entry {
-        Entry {
-            number: 0,
+    fn draft(token: &str) -> Draft<'_> {
+        Draft {
             at: 0,
             provider: "openai".into(),
             token: token.into(),
-            method: "POST".into(),
+            method: "POST",
             path: "/".into(),
-            model: String::new(),
+            model: "".into(),
             stream: false,
             status: 200,
             refusal: None,
             fault: None,
-            ended: None,
-            bytes: 0,
         }
     }
 
@@ -291,7 +296,7 @@ mod tests {
     fn the_oldest_are_forgotten_and_the_counts_are_not() {
         let journal = Journal::default();
         for _ in 0..=MOST_ENTRIES {
-            journal.begin(entry("a"));
+            journal.begin(draft("a"));
         }
         journal.end(1, Ended::Whole, 7);
         journal.end(2, Ended::Gone, 8);
@@ -305,7 +310,7 @@ mod tests {
     fn only_what_is_wanted_is_given() {
         let journal = Journal::default();
         for token in ["a", "b", "a", "b"] {
-            journal.begin(entry(token));
+            journal.begin(draft(token));
         }
         let numbers = |wanted: &Wanted, most| {
             journal.entries(wanted, most).iter().map(|entry| entry.number).collect::<Vec<_>>()
@@ -316,6 +321,6 @@ mod tests {
         assert_eq!(numbers(&Wanted { after: Some(1), ..Wanted::default() }, 2), [2, 3]);
         assert_eq!(numbers(&Wanted { provider: Some("other".into()), ..b }, 9), [0; 0]);
         journal.clear();
-        assert_eq!((journal.count(), journal.begin(entry("a"))), (0, 5));
+        assert_eq!((journal.count(), journal.begin(draft("a"))), (0, 5));
     }
 }

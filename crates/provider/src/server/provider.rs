@@ -11,6 +11,7 @@ use crate::exchange::Question;
 use crate::fault::Fault;
 use crate::latency::Latency;
 use crate::script::{Answer, WELL};
+use crate::server::course::Between;
 use crate::server::file::Route;
 use crate::server::tokens::{Tokens, labelled};
 use crate::upstream::Upstream;
@@ -24,7 +25,6 @@ pub(crate) struct Provider {
     pub(crate) route: Route,
     /// What a well answer says.
     pub(crate) text: String,
-    seed: u64,
     live: Mutex<Live>,
 }
 
@@ -36,6 +36,7 @@ pub(crate) struct Live {
     pub(crate) tokens: Tokens,
     /// On the clock; the behaviour's time begins here.
     pub(crate) began: Instant,
+    seed: u64,
     /// Grows when the behaviour begins anew, so that no ticket is given back to another than it came from.
     generation: u64,
     /// Requests since it began.
@@ -62,8 +63,8 @@ impl Provider {
     ) -> Self {
         let upstream = Arc::new(upstream);
         let behaviour = Behaviour::new(Arc::clone(&upstream), seed);
-        let live = Live { upstream, behaviour, tokens, began: Instant::ZERO, generation: 0, serial: 0 };
-        Self { name, dialect, port, route, text, seed, live: Mutex::new(live) }
+        let live = Live { upstream, behaviour, tokens, began: Instant::ZERO, seed, generation: 0, serial: 0 };
+        Self { name, dialect, port, route, text, live: Mutex::new(live) }
     }
 
     /// What to do with `question` at `now`.
@@ -100,7 +101,7 @@ impl Provider {
         let mut live = self.live();
         live.serial += 1;
         let (serial, generation, now) = (live.serial, live.generation, live.time(now));
-        let mut random = Random::new(self.seed, serial);
+        let mut random = Random::new(live.seed, serial);
         let plan = Plan {
             // As a script says it.
             refusal: (answer.status != WELL || answer.fault.is_some()).then_some(Refusal::Script),
@@ -114,12 +115,13 @@ impl Provider {
     }
 
     /// The waits before the second, the third, … of so many events.
-    pub(crate) fn between(&self, plan: &Plan, events: usize) -> Vec<Duration> {
+    pub(crate) fn between(&self, plan: &Plan, events: usize) -> Between {
         let live = self.live();
-        let waits = 1..events.max(1) as u64;
         match live.upstream.pace.between {
-            Latency::Fixed(wait) => waits.map(|_| wait).collect(),
-            _ => waits.map(|nth| live.behaviour.between(plan, nth)).collect(),
+            Latency::Fixed(wait) => Between::Same(wait),
+            _ => Between::Each(
+                (1..events.max(1) as u64).map(|nth| live.behaviour.between(plan, nth)).collect(),
+            ),
         }
     }
 
@@ -142,11 +144,28 @@ impl Provider {
             live.upstream = labelled(upstream, &mut tokens)?.into();
             live.tokens = tokens;
         }
-        live.behaviour = Behaviour::new(Arc::clone(&live.upstream), self.seed);
+        live.behaviour = Behaviour::new(Arc::clone(&live.upstream), live.seed);
         live.began = now;
         live.generation += 1;
         live.serial = 0;
         Ok(())
+    }
+
+    /// Knows other tokens from now on, draws by another seed, and begins anew at `now` with another block.
+    ///
+    /// # Errors
+    /// What is wrong with the names in the block.
+    pub(crate) fn play(
+        &self,
+        now: Instant,
+        (upstream, tokens): (Upstream, Tokens),
+        seed: u64,
+    ) -> Result<(), Vec<Problem>> {
+        {
+            let mut live = self.live();
+            (live.tokens, live.seed) = (tokens, seed);
+        }
+        self.begin(now, Some(upstream))
     }
 
     /// Whether nobody listens at `now`.

@@ -1,29 +1,29 @@
 //! One request to a provider: whose it is, what it asks, what the behaviour says, and what is sent.
 
+use std::borrow::Cow;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use firedrill_failover::{Duration, Instant};
 use firedrill_line::Phase;
-use firedrill_yaml::presentable;
 use hyper::body::{Body as _, Bytes, Incoming as IncomingBody};
-use hyper::header::{CONNECTION, DATE, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, DATE, HOST, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
+use tokio::sync::oneshot;
 
-use crate::behaviour::{Plan, Refusal};
+use crate::behaviour::Plan;
 use crate::dialect::Context;
 use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;
-use crate::server::course::Course;
-use crate::server::journal::{Ended, Entry};
+use crate::script::Answer;
+use crate::server::course::{Between, Course};
+use crate::server::journal::Ended;
 use crate::server::provider::Provider;
+use crate::server::record::Draft;
 use crate::server::sending::{Call, Raw, Sending, Stream};
 use crate::server::shared::Shared;
-
-/// Longer paths and models are cut in the journal, in bytes.
-const LONGEST: usize = 256;
-
-/// No key that can be told from a word is shorter, in bytes.
-const SHORTEST_KEY: usize = 16;
+use crate::server::shown::{fault_word, refusal_word, secrets, shown};
 
 /// Answers `request`, or does with it what its fate is.
 pub(crate) async fn answer(
@@ -34,111 +34,132 @@ pub(crate) async fn answer(
     phase.set(Phase::BODY);
     let (head, body) = request.into_parts();
     let at = shared.clock.now();
+    let body = read(body, shared.limits.body_bytes).await;
+    phase.set(Phase::ANSWERING);
+    // Most are answered at once: what is kept while others wait is not made for them.
+    match begin((shared, port), phase, at, &head, body) {
+        Begun::Now(sending) => sending,
+        Begun::Later(later) => later.await,
+    }
+}
+
+/// An answer that has begun.
+enum Begun {
+    Now(Sending),
+    Later(Pin<Box<dyn Future<Output = Sending> + Send>>),
+}
+
+/// Begins to answer the request that came `at` then.
+fn begin(
+    (shared, port): (Arc<Shared>, usize),
+    phase: Phase,
+    at: Instant,
+    head: &Parts,
+    body: Result<Bytes, Unread>,
+) -> Begun {
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).or(head.uri.host()).unwrap_or("");
     let found = find(&shared, port, without_port(host), head.uri.path());
-    let mut entry = Entry {
-        number: 0,
+    let mut draft = Draft {
         at: at.as_millis(),
-        provider: found.map_or_else(|| "".into(), |(number, _)| Arc::clone(&shared.providers[number].name)),
-        token: "".into(),
-        method: head.method.as_str().to_owned(),
-        path: String::new(),
-        model: String::new(),
+        provider: Arc::clone(found.map_or(&shared.nobody, |(number, _)| &shared.providers[number].name)),
+        token: Arc::clone(&shared.nobody),
+        method: head.method.as_str(),
+        path: "".into(),
+        model: "".into(),
         stream: false,
         status: 404,
         refusal: Some("request"),
         fault: None,
-        ended: None,
-        bytes: 0,
     };
-    let whole = read(body, shared.limits.body_bytes).await;
-    phase.set(Phase::ANSWERING);
     // What is wrong in itself has no token that could be told from other words.
     let masked = || shown(head.uri.path(), &secrets(&head.headers));
-    let whole = match whole {
-        Ok(whole) => whole,
+    let body = match body {
+        Ok(body) => body,
         Err(unread) => {
-            (entry.status, entry.path) = (unread.status(), masked());
-            let mut sending = wrong(&shared, phase, entry, &unread.message(shared.limits.body_bytes));
+            (draft.status, draft.path) = (unread.status(), masked());
+            let mut sending = wrong(&shared, phase, draft, &unread.message(shared.limits.body_bytes));
             if let Sending::Http(response) = &mut sending {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            return sending;
+            return Begun::Now(sending);
         }
     };
     let Some((number, path)) = found else {
-        entry.path = masked();
+        draft.path = masked();
         let message = "no provider is served at this host and path";
-        return wrong(&shared, phase, entry, message);
+        return Begun::Now(wrong(&shared, phase, draft, message));
     };
     let provider = &shared.providers[number];
-    let headers = headers(&head.headers);
     let query = head.uri.query().unwrap_or("");
-    let incoming = Incoming { method: head.method.as_str(), path, query, headers: &headers, body: &whole };
-    let question = match provider.dialect.read(&incoming) {
+    let (method, headers) = (head.method.as_str(), &head.headers);
+    let question = match provider.dialect.read(&Incoming { method, path, query, headers, body: &body }) {
         Ok(question) => question,
         Err(reply) => {
-            (entry.status, entry.path) = (reply.status.code(), masked());
-            let number = shared.journal.begin(entry);
+            (draft.status, draft.path) = (reply.status.code(), masked());
+            let number = shared.journal.begin(draft);
             let call = Call { shared, number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
-            return send(reply, None, Course::plain, call);
+            return Begun::Now(send(reply, None, Course::plain, call));
         }
     };
-    entry.path = shown(head.uri.path(), &[&question.token]);
-    entry.model = shown(&question.model, &[&question.token]);
-    entry.stream = question.stream;
+    draft.path = shown(head.uri.path(), &[&question.token]);
+    draft.model = shown(&question.model, &[&question.token]);
+    draft.stream = question.stream;
     if let Some(hold) = shared.hold()
         && let Some(label) = provider.label(&question.token)
     {
-        (entry.token, entry.status, entry.refusal) = (label, 0, None);
-        if hold(&entry) {
-            return by_hand(shared, phase, number, entry, &question).await;
+        (draft.token, draft.status, draft.refusal) = (label, 0, None);
+        if hold(&draft.entry(0)) {
+            let (entry, answer) = shared.journal.hold(&draft);
+            let label = draft.token;
+            let call = Call { shared, number: entry, ticket: None, bytes: 0, ended: Ended::Gone, phase };
+            return Begun::Later(Box::pin(by_hand(call, number, label, question, answer)));
         }
     }
     let mut decision = provider.call(at, &question);
     let told = tell(&shared, provider, &question, &decision.plan, decision.serial);
     let (generation, ticket) = decision.ticket();
     let plan = decision.plan;
-    entry.token = decision.label;
-    entry.status = told.reply.status.code();
-    entry.refusal = match plan.refusal {
-        None if entry.token.is_empty() => Some("token"),
+    draft.token = decision.label;
+    draft.status = told.reply.status.code();
+    draft.refusal = match plan.refusal {
+        None if draft.token.is_empty() => Some("token"),
         refusal => refusal.map(refusal_word),
     };
-    entry.fault = plan.answer.fault.as_ref().map(fault_word);
-    let entry_number = shared.journal.begin(entry);
+    draft.fault = plan.answer.fault.as_ref().map(fault_word);
+    let entry = shared.journal.begin(draft);
     let ticket = Some((number, generation, ticket));
-    let call = Call { shared, number: entry_number, ticket, bytes: 0, ended: Ended::Gone, phase };
-    told.send(plan, at, call).await
+    let call = Call { shared, number: entry, ticket, bytes: 0, ended: Ended::Gone, phase };
+    if plan.wait == Duration::ZERO {
+        return Begun::Now(told.send(plan, call));
+    }
+    Begun::Later(Box::pin(told.send_later(plan, at, call)))
 }
 
-/// Holds a request to a provider until somebody answers it.
+/// Answers a request to a provider that is held, when somebody says what.
 async fn by_hand(
-    shared: Arc<Shared>,
-    phase: Phase,
+    call: Call,
     provider: usize,
-    mut entry: Entry,
-    question: &Question,
+    label: Arc<str>,
+    question: Question,
+    answer: oneshot::Receiver<Answer>,
 ) -> Sending {
-    let (number, answer) = shared.journal.hold(entry.clone());
-    let call =
-        Call { shared: Arc::clone(&shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
     // Whoever could answer is there as long as the journal.
     let Ok(answer) = answer.await else { return Sending::Never(call) };
+    let shared = &call.shared;
     let (at, provider) = (shared.clock.now(), &shared.providers[provider]);
-    let decision = provider.by_hand(at, Arc::clone(&entry.token), answer);
-    let told = tell(&shared, provider, question, &decision.plan, decision.serial);
-    entry.status = told.reply.status.code();
-    entry.refusal = decision.plan.refusal.map(|_| "hand");
-    entry.fault = decision.plan.answer.fault.as_ref().map(fault_word);
-    shared.journal.answered(number, &entry);
-    told.send(decision.plan, at, call).await
+    let decision = provider.by_hand(at, Arc::clone(&label), answer);
+    let plan = decision.plan;
+    let told = tell(shared, provider, &question, &plan, decision.serial);
+    let status = told.reply.status.code();
+    let words = (plan.refusal.map(|_| "hand"), plan.answer.fault.as_ref().map(fault_word));
+    shared.journal.answered(call.number, (&provider.name, &label), status, words);
+    told.send_later(plan, at, call).await
 }
 
 /// What is told, and the waits between its events.
 struct Told {
     reply: Reply,
-    between: Vec<Duration>,
+    between: Between,
 }
 
 fn tell(shared: &Shared, provider: &Provider, question: &Question, plan: &Plan, serial: u64) -> Told {
@@ -146,21 +167,25 @@ fn tell(shared: &Shared, provider: &Provider, question: &Question, plan: &Plan, 
     let reply = provider.dialect.reply(question, plan, &context);
     let between = match &reply.body {
         Body::Events(events) => provider.between(plan, events.len()),
-        Body::Whole(_) => Vec::new(),
+        Body::Whole(_) => Between::Same(Duration::ZERO),
     };
     Told { reply, between }
 }
 
 impl Told {
+    fn send(self, plan: Plan, call: Call) -> Sending {
+        let (first, between) = (plan.first, self.between);
+        send(self.reply, plan.answer.fault, |body, fault| Course::new(body, fault, first, between), call)
+    }
+
     /// Sends it to the request that came `at` then, when its time has come.
-    async fn send(self, plan: Plan, at: Instant, call: Call) -> Sending {
+    async fn send_later(self, plan: Plan, at: Instant, call: Call) -> Sending {
         if plan.wait > Duration::ZERO {
             call.wait(Some(at + plan.wait));
             call.shared.clock.wait_until(at + plan.wait).await;
             call.go_on();
         }
-        let (first, between) = (plan.first, self.between);
-        send(self.reply, plan.answer.fault, |body, fault| Course::new(body, fault, first, between), call)
+        self.send(plan, call)
     }
 }
 
@@ -185,7 +210,7 @@ pub(crate) async fn read(mut body: IncomingBody, most: usize) -> Result<Bytes, U
     }
     let mut first = Bytes::new();
     let mut whole: Option<Vec<u8>> = None;
-    while let Some(frame) = std::future::poll_fn(|cx| std::pin::Pin::new(&mut body).poll_frame(cx)).await {
+    while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         // What is no data is a trailer.
         let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
         if first.is_empty() {
@@ -225,20 +250,14 @@ impl Unread {
     }
 }
 
-/// The headers that are text.
-fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-    headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect()
-}
-
 /// An answer of the server itself, for what no provider can be asked.
-fn wrong(shared: &Arc<Shared>, phase: Phase, entry: Entry, message: &str) -> Sending {
+fn wrong(shared: &Arc<Shared>, phase: Phase, draft: Draft<'_>, message: &str) -> Sending {
     let status =
-        firedrill_failover::Status::new(entry.status).expect("broken invariant: a status of ours is one");
+        firedrill_failover::Status::new(draft.status).expect("broken invariant: a status of ours is one");
     let body = serde_json::json!({ "error": { "message": message } }).to_string();
-    let headers = vec![("content-type".into(), "application/json".to_owned())];
+    let headers = vec![("content-type".into(), "application/json".into())];
     let reply = Reply { status, headers, body: Body::Whole(body.into_bytes()) };
-    let number = shared.journal.begin(entry);
+    let number = shared.journal.begin(draft);
     let call = Call { shared: Arc::clone(shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
     send(reply, None, Course::plain, call)
 }
@@ -259,14 +278,24 @@ fn send(
     let endless = fault == Some(Fault::Endless);
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::from_u16(status.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // Those, the date, and what frames the body.
+    response.headers_mut().reserve(headers.len() + 2);
     for (name, value) in headers {
         let name = match name {
-            std::borrow::Cow::Borrowed(name) => HeaderName::from_lowercase(name.as_bytes()).ok(),
-            std::borrow::Cow::Owned(name) => HeaderName::from_bytes(name.as_bytes()).ok(),
+            Cow::Borrowed(name) => HeaderName::from_static(name),
+            Cow::Owned(name) => match HeaderName::try_from(name) {
+                Ok(name) => name,
+                Err(_) => continue,
+            },
         };
-        if let (Some(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
-            response.headers_mut().append(name, value);
-        }
+        let value = match value {
+            Cow::Borrowed(value) => HeaderValue::from_static(value),
+            Cow::Owned(value) => match HeaderValue::try_from(value) {
+                Ok(value) => value,
+                Err(_) => continue,
+            },
+        };
+        response.headers_mut().append(name, value);
     }
     let informational = response.status().is_informational();
     if !informational {
@@ -299,65 +328,4 @@ fn send(
     let length = (!stream && !endless).then(|| course.length());
     let clock = Arc::clone(&call.shared.clock);
     Sending::Http(Box::new(response.map(|()| Stream::new(course, clock, length, Some(call)))))
-}
-
-/// The values of headers that may hold a token.
-fn secrets(headers: &HeaderMap) -> Vec<&str> {
-    let names = ["authorization", "api-key", "x-api-key", "x-goog-api-key"];
-    let values = names.iter().flat_map(|name| headers.get_all(*name)).filter_map(|value| value.to_str().ok());
-    values.flat_map(str::split_whitespace).collect()
-}
-
-/// The start of `text`, without `secrets` and what else looks like a key, and with nothing in it that steers a terminal.
-fn shown(text: &str, secrets: &[&str]) -> String {
-    let mut text = std::borrow::Cow::Borrowed(text);
-    for secret in secrets {
-        // What is shorter is a word that a path may have by chance.
-        if secret.len() >= 4 && text.contains(secret) {
-            text = text.replace(secret, "********").into();
-        }
-    }
-    if is_plain(&text) {
-        return text.into_owned();
-    }
-    let mut shown = presentable(&text);
-    shown.truncate(shown.floor_char_boundary(LONGEST));
-    shown
-}
-
-/// Whether a text is short, has nothing that needs to be written out, and no word as long as a key: most are.
-fn is_plain(text: &str) -> bool {
-    let (mut run, mut longest) = (0, 0);
-    for byte in text.bytes() {
-        run = if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    text.len() <= LONGEST && longest < SHORTEST_KEY && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-const fn refusal_word(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::Outage => "outage",
-        Refusal::Concurrent => "concurrent",
-        Refusal::Quota { .. } => "quota",
-        Refusal::Script => "script",
-        Refusal::Chance => "chance",
-    }
-}
-
-const fn fault_word(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::Refused => "refused",
-        Fault::Reset => "reset",
-        Fault::ResetAfterHeaders => "resetAfterHeaders",
-        Fault::Cut(_) => "cut",
-        Fault::Stall => "stall",
-        Fault::StallAfter(_) => "stallAfter",
-        Fault::Drip(_) => "drip",
-        Fault::MalformedChunk => "malformedChunk",
-        Fault::InvalidJson => "invalidJson",
-        Fault::WrongLength => "wrongLength",
-        Fault::ErrorEvent => "errorEvent",
-        Fault::Endless => "endless",
-    }
 }

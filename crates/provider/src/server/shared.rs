@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) ports: Vec<Port>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Journal,
+    /// The name of no provider, and of no token.
+    pub(crate) nobody: Arc<str>,
     pub(crate) dates: Dates,
     pub(crate) limits: Arc<Limits>,
     /// Which requests are held until somebody answers them.

@@ -1,10 +1,11 @@
-//! A server of mock providers from its start to its end: two ports, and what stands behind them.
+//! A server of mock providers from its start to its end: its ports, and what stands behind them.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use firedrill_clock::{Clock, Real};
+use firedrill_yaml::quoted;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -82,30 +83,35 @@ impl Server {
     /// # Panics
     /// Outside a runtime of tokio's with I/O and time.
     pub fn start(file: MockFile, settings: Settings) -> io::Result<Self> {
-        let named = |address: SocketAddr| {
-            move |error: io::Error| {
-                io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-            }
+        let bind = |address: SocketAddr, whose: &str| {
+            let named = |error: io::Error| {
+                let message = format!("cannot listen on {address} for {whose}: {error}");
+                io::Error::new(error.kind(), message)
+            };
+            listen::listen(address).map_err(named)
         };
         let (mut listeners, mut ports, mut providers) = (Vec::new(), Vec::new(), Vec::new());
-        let mut listen = |address: SocketAddr| {
-            let listener = listen::listen(address).map_err(named(address))?;
+        let mut open = |address: SocketAddr, whose: &str| {
+            let listener = bind(address, whose)?;
             ports.push(Port { address: listener.local_addr()?, listening: watch::Sender::new(true) });
             listeners.push(listener);
             io::Result::Ok(ports.len() - 1)
         };
         let is_shared = file.providers.iter().any(|specified| specified.port.is_none());
-        let for_all = if is_shared { Some(listen(settings.address)?) } else { None };
+        let for_all = if is_shared { Some(open(settings.address, "the providers")?) } else { None };
         for specified in file.providers {
             let port = match (specified.port, for_all) {
                 (None, Some(shared)) => shared,
-                (port, _) => listen(SocketAddr::new(settings.address.ip(), port.unwrap_or(0)))?,
+                (port, _) => {
+                    let address = SocketAddr::new(settings.address.ip(), port.unwrap_or(0));
+                    open(address, &quoted(&specified.name))?
+                }
             };
             let seed = settings.seed.unwrap_or(specified.seed);
             let fixed = (specified.name.into(), specified.dialect, port, specified.route, specified.text);
             providers.push(Provider::new(fixed, (specified.upstream, specified.tokens), seed));
         }
-        let controller = listen::listen(settings.control).map_err(named(settings.control))?;
+        let controller = bind(settings.control, "the control API")?;
         let control = controller.local_addr()?;
         let connections = settings.limits.connections;
         let address = for_all.map(|port| ports[port].address);
@@ -114,6 +120,7 @@ impl Server {
             ports,
             clock: settings.clock,
             journal: Journal::default(),
+            nobody: "".into(),
             dates: Dates::default(),
             limits: Arc::new(settings.limits),
             hold: None.into(),

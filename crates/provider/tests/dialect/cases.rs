@@ -186,6 +186,6 @@ pub(crate) fn inside(error: Option<&str>) -> Plan {
 pub(crate) fn bytes(reply: &Reply) -> Vec<u8> {
     match &reply.body {
         Body::Whole(bytes) => bytes.clone(),
-        Body::Events(events) => events.concat(),
+        Body::Events(events) => events.iter().collect::<Vec<_>>().concat(),
     }
 }

@@ -122,7 +122,7 @@ fn what_invoke_wraps_is_unwrapped() {
         let question = cases::question(Dialect::Bedrock, "invoke-stream");
         let reply = Dialect::Bedrock.reply(&question, &cases::with_quotas(), &context);
         let Body::Events(events) = reply.body else { panic!("no stream") };
-        assert_eq!(payload(events.last().expect("an event"))["type"], "message_stop");
+        assert_eq!(payload(events.iter().last().expect("an event"))["type"], "message_stop");
         let said: Vec<String> = events
             .iter()
             .filter_map(|event| Some(payload(event)["delta"]["text"].as_str()?.to_owned()))

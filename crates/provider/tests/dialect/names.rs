@@ -39,7 +39,7 @@ fn body(dialect: Dialect, ask: &str, plan: &firedrill_provider::Plan) -> Value {
 #[track_caller]
 fn header(dialect: Dialect, plan: &firedrill_provider::Plan, name: &str) -> Option<String> {
     let reply = dialect.reply(&cases::question(dialect, "plain"), plan, &CONTEXT);
-    reply.headers.into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    reply.headers.into_iter().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn the_token_is_found_where_it_stands_and_shown_nowhere() {
 fn a_signature_names_the_token_by_its_access_key() {
     let signed = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261123/us-east-1/bedrock/aws4_request, \
                   SignedHeaders=host;x-amz-date, Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7";
-    let headers = [("authorization".to_owned(), signed.to_owned())];
+    let headers = vec![("authorization".to_owned(), signed.to_owned())];
     let body = cases::asks(Dialect::Bedrock)[0].body.as_bytes();
     let incoming = Incoming { method: "POST", path: "/model/m/converse", query: "", headers: &headers, body };
     assert_eq!(Dialect::Bedrock.read(&incoming).expect("a question").token, "AKIDEXAMPLE");
@@ -30,7 +30,7 @@ fn a_signature_names_the_token_by_its_access_key() {
 
 #[test]
 fn a_model_in_the_path_is_decoded() {
-    let headers = [("authorization".to_owned(), format!("Bearer {TOKEN}"))];
+    let headers = vec![("authorization".to_owned(), format!("Bearer {TOKEN}"))];
     let body = cases::asks(Dialect::Bedrock)[0].body.as_bytes();
     let path = "/model/arn%3Aaws%3Abedrock%3A%3A1%3Ainference-profile%2Fx/converse-stream";
     let incoming = Incoming { method: "POST", path, query: "", headers: &headers, body };

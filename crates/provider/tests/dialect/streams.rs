@@ -77,7 +77,7 @@ fn an_empty_text_and_strange_ones_are_framed_like_any_other() {
                 let Body::Events(events) = &reply.body else {
                     panic!("{dialect:?} {} is no stream", ask.name)
                 };
-                for event in events {
+                for event in events.iter() {
                     said(dialect, &question, event);
                 }
             }
@@ -120,7 +120,7 @@ fn an_error_inside_a_stream_is_its_only_event_and_comes_with_200() {
             match reply.body {
                 Body::Events(events) => {
                     assert!(question.stream, "{dialect:?} {}", ask.name);
-                    assert_eq!(events, [dialect.error_event(&question, &plan, &CONTEXT)]);
+                    assert_eq!(events, [dialect.error_event(&question, &plan, &CONTEXT)].iter().collect());
                 }
                 Body::Whole(_) => assert!(!question.stream, "{dialect:?} {}", ask.name),
             }

@@ -1,6 +1,8 @@
 //! The control API.
 
-use firedrill_provider::MockProvider;
+use std::time::Duration;
+
+use firedrill_provider::{MockProvider, Virtual};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -43,6 +45,58 @@ async fn the_state_tells_places_and_quotas() {
     );
     assert_eq!((&state["now"], &state["wall"]), (&json!(20_000), &json!(1_767_225_620_000_u64)));
     assert_eq!(get(&mock, "/healthz").await, json!({ "status": "ok" }));
+}
+
+#[tokio::test]
+async fn the_state_tells_who_is_being_answered_and_that_a_port_is_closed() {
+    let builder = MockProvider::builder().token_as("secret", "first").token_as("other", "second");
+    let mock = builder.clock(Virtual::default()).start().await.expect("it starts");
+    mock.advance(Duration::from_secs(5)).await;
+    let block = "{ first: [429, 200], latency: 10s, outages: [{ from: 1s, for: 9s, fault: refused }] }";
+    mock.replace(block).await.expect("a good block");
+    let asked = tokio::spawn(
+        client()
+            .post(format!("{}/v1/chat/completions", mock.base_url()))
+            .bearer_auth("secret")
+            .body(QUESTION)
+            .send(),
+    );
+    mock.asked(1).await;
+    mock.advance(Duration::from_secs(1)).await;
+    let state = get(&mock, "/state").await;
+    let port: u16 = mock.base_url().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let expect = json!({
+        "now": 6_000,
+        "wall": 1_767_225_606_000_u64,
+        // The one that is being answered, and this.
+        "connections": 2,
+        "requests": 1,
+        "providers": [{
+            "name": "openai",
+            "type": "openai",
+            "route": "/",
+            "port": port,
+            "began": 5_000,
+            "refusing": true,
+            "known": ["first", "second"],
+            "tokens": [{
+                "label": "first",
+                "calls": 1,
+                "answering": 1,
+                "script": { "phase": 0, "times": 1 },
+                "quotas": [],
+            }],
+        }],
+    });
+    assert_eq!(state, expect);
+    // The time goes on; the provider begins anew, and who was being answered is nobody's.
+    let (_, state) = call(&mock, Method::POST, "/reset", "").await;
+    assert_eq!((&state["now"], &state["requests"]), (&json!(6_000), &json!(0)));
+    let provider = &state["providers"][0];
+    let found = (&provider["began"], &provider["refusing"], &provider["tokens"]);
+    assert_eq!(found, (&json!(6_000), &json!(false), &json!([])));
+    mock.advance(Duration::from_secs(10)).await;
+    assert_eq!(asked.await.expect("no panic").expect("an answer").status(), 429);
 }
 
 #[tokio::test]

@@ -86,6 +86,10 @@ async fn a_length_may_promise_too_much() {
     let (read, ended) = check("wrongLength", QUESTION, Ended::Broken).await;
     let (head, body) = read.split_once("\r\n\r\n").expect("a head");
     assert_eq!((length(head), kind(&ended)), (body.len() + 64, None));
+    let (read, ended) = check("wrongLength", STREAM, Ended::Broken).await;
+    let (head, body) = read.split_once("\r\n\r\n").expect("a head");
+    assert_eq!((length(head), kind(&ended)), (body.len() + 64, None));
+    assert!(body.starts_with("data: ") && body.ends_with("data: [DONE]\n\n"), "{body}");
     let mock = mock("sk-a: { fault: wrongLength }").await;
     let answer = ask(&mock, "sk-a", QUESTION).await.expect("headers");
     answer.text().await.expect_err("no whole body");

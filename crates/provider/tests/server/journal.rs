@@ -1,8 +1,11 @@
 //! The journal is exact, and no token is in it.
 
-use firedrill_provider::{Ended, MockProvider};
+use std::time::Duration;
 
-use crate::{QUESTION, STREAM, ask, client, mock};
+use firedrill_provider::{Ended, MockProvider};
+use tokio::io::AsyncWriteExt;
+
+use crate::{QUESTION, STREAM, ask, client, connect, mock, on_virtual_time, request};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_request_of_eight_clients_at_once_is_in_it_once() {
@@ -48,6 +51,81 @@ async fn every_request_of_eight_clients_at_once_is_in_it_once() {
     assert_eq!(journal.of("sk-1").with_status(429).count(), 1);
     assert_eq!(journal.of("sk-2").with_status(503).count(), 25);
     assert_eq!(journal.of("sk-3").that_ended(Ended::Broken).count(), 50);
+}
+
+#[tokio::test]
+async fn it_says_why_and_with_what_fault_and_how_it_ended() {
+    let whole = Some(Ended::Whole);
+    let broken = Some(Ended::Broken);
+    for (upstream, status, refusal, fault, ended) in [
+        ("{}", 200, None, None, whole),
+        ("default: 429", 429, Some("script"), None, whole),
+        ("outages: [{ from: 0s, for: 1h }]", 503, Some("outage"), None, whole),
+        ("errors: [{ rate: 100% }]", 500, Some("chance"), None, whole),
+        ("quotas: [{ llmTokens: 1, per: 1m }]", 429, Some("quota"), None, whole),
+        ("default: { fault: reset }", 200, Some("script"), Some("reset"), broken),
+        ("default: { fault: resetAfterHeaders }", 200, Some("script"), Some("resetAfterHeaders"), broken),
+        ("default: { fault: { cut: { bytes: 3 } } }", 200, Some("script"), Some("cut"), broken),
+        ("default: { fault: { drip: { bytes: 99, every: 1ms } } }", 200, Some("script"), Some("drip"), whole),
+        ("default: { fault: malformedChunk }", 200, Some("script"), Some("malformedChunk"), broken),
+        ("default: { fault: invalidJson }", 200, Some("script"), Some("invalidJson"), whole),
+        ("default: { fault: wrongLength }", 200, Some("script"), Some("wrongLength"), broken),
+        ("default: { fault: errorEvent }", 200, Some("script"), Some("errorEvent"), whole),
+        ("errors: [{ rate: 100%, fault: reset }]", 500, Some("chance"), Some("reset"), broken),
+    ] {
+        let mock = mock(upstream).await;
+        if let Ok(answer) = ask(&mock, "sk-a", STREAM).await {
+            // It may be one that breaks off.
+            let _ = answer.bytes().await;
+        }
+        mock.idle().await;
+        let entry = mock.journal()[0].clone();
+        let found = (entry.status, entry.refusal, entry.fault, entry.ended);
+        assert_eq!(found, (status, refusal, fault, ended), "{upstream}");
+    }
+}
+
+#[tokio::test]
+async fn it_says_so_of_what_never_ends_too() {
+    for (fault, question) in
+        [("stall", QUESTION), ("{ stallAfter: { bytes: 3 } }", QUESTION), ("endless", STREAM)]
+    {
+        let mock = mock(&format!("default: {{ fault: {fault} }}")).await;
+        let mut stream = connect(&mock).await;
+        stream.write_all(request("sk-a", question).as_bytes()).await.expect("written");
+        mock.asked(1).await;
+        let word = fault.trim_start_matches(['{', ' ']).split(':').next();
+        let entry = mock.journal()[0].clone();
+        assert_eq!((entry.refusal, entry.fault, entry.ended), (Some("script"), word, None));
+        drop(stream);
+        mock.idle().await;
+        assert_eq!(mock.journal()[0].ended, Some(Ended::Gone), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn it_has_the_time_of_the_request_and_what_is_wrong_with_one() {
+    let mock = on_virtual_time("{ sk-a: 200, latency: 10s, quotas: [{ concurrent: 1 }] }").await;
+    mock.advance(Duration::from_secs(3)).await;
+    let mut stream = connect(&mock).await;
+    stream.write_all(request("sk-a", QUESTION).as_bytes()).await.expect("written");
+    mock.asked(1).await;
+    mock.advance(Duration::from_secs(4)).await;
+    let mut other = connect(&mock).await;
+    other.write_all(request("sk-a", QUESTION).as_bytes()).await.expect("written");
+    mock.asked(2).await;
+    for url in [mock.base_url(), format!("{}/v1/chat/completions", mock.base_url())] {
+        client().post(url).body("{").send().await.expect("an answer");
+    }
+    let journal = mock.journal();
+    let told: Vec<_> = journal.iter().map(|it| (it.at, it.status, it.refusal, &*it.token)).collect();
+    let expect = [
+        (3_000, 200, None, "sk-a"),
+        (7_000, 429, Some("concurrent"), "sk-a"),
+        (7_000, 404, Some("request"), ""),
+        (7_000, 401, Some("request"), ""),
+    ];
+    assert_eq!(told, expect);
 }
 
 /// Made up, in the form of a real one.

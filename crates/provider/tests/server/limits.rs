@@ -11,6 +11,56 @@ async fn mock(upstream: &str, limits: Limits) -> MockProvider {
     MockProvider::builder().upstream(upstream).limits(limits).start().await.expect("it starts")
 }
 
+#[test]
+fn the_page_tells_the_defaults() {
+    let page = include_str!("../../../../docs/mock.md");
+    let (_, table) = page.split_once("| limit | default | past it |\n|---|---|---|\n").expect("the table");
+    let told: Vec<(&str, &str)> = table
+        .lines()
+        .map_while(|line| line.strip_prefix("| ")?.split_once(" | "))
+        .map(|(limit, rest)| (limit, rest.split(" |").next().unwrap_or("")))
+        .collect();
+    let limits = Limits::default();
+    let seconds = |time: Duration| match time.as_secs() {
+        60 => "1 min".to_owned(),
+        seconds => format!("{seconds} s"),
+    };
+    let thousands = |number: usize| format!("{},{:03}", number / 1_000, number % 1_000);
+    let expect = [
+        ("connections to a port at the same time", thousands(limits.connections)),
+        ("head of a request", format!("{} KiB", limits.head_bytes >> 10)),
+        ("time for a head, from its first byte", seconds(limits.head_time)),
+        ("body of a request", format!("{} MiB", limits.body_bytes >> 20)),
+        ("time for a body", seconds(limits.body_time)),
+        ("time between two requests of a connection", seconds(limits.idle_time)),
+        ("time in which a client must read something", seconds(limits.write_time)),
+    ];
+    let expect: Vec<_> = expect.iter().map(|(limit, default)| (*limit, &**default)).collect();
+    assert_eq!(told, expect);
+    let grace = format!("for at most {} seconds", limits.grace.as_secs());
+    let flowing = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flowing.contains(&grace), "{grace}");
+}
+
+#[tokio::test]
+async fn each_part_of_a_request_has_a_time_of_its_own() {
+    let (short, long) = (Duration::from_millis(200), Duration::from_mins(1));
+    let patient = Limits { idle_time: long, head_time: long, body_time: long, ..Limits::default() };
+    let whole = request("sk-a", QUESTION);
+    let body = whole.find("\r\n\r\n").expect("a head") + 4;
+    for (sent, limits) in [
+        (0, Limits { idle_time: short, ..patient.clone() }),
+        (9, Limits { head_time: short, ..patient.clone() }),
+        (body + 9, Limits { body_time: short, ..patient }),
+    ] {
+        let mock = mock("{}", limits).await;
+        let mut stream = connect(&mock).await;
+        stream.write_all(&whole.as_bytes()[..sent]).await.expect("written");
+        let dropped = tokio::time::timeout(Duration::from_secs(5), rest(&mut stream)).await;
+        assert!(dropped.is_ok(), "after {sent} bytes");
+    }
+}
+
 #[tokio::test]
 async fn one_connection_too_many_is_told_so() {
     let mock = mock("{}", Limits { connections: 3, ..Limits::default() }).await;

@@ -25,6 +25,22 @@ async fn headers_count_down_and_back() {
 }
 
 #[tokio::test]
+async fn questions_and_what_may_be_answered_cost_llm_tokens() {
+    let mock = on_virtual_time("quotas: [{ llmTokens: 100, per: 1m }]").await;
+    // "Hello?" are 2, and the answer of 60 letters 15 unless less is asked for.
+    let limited = r#"{"model":"gpt-4o","max_tokens":40,"messages":[{"role":"user","content":"Hello?"}]}"#;
+    let mut left = Vec::new();
+    for question in [QUESTION, limited, QUESTION, limited] {
+        let answer = ask(&mock, "sk-a", question).await.expect("an answer");
+        let header = |name| answer.headers()[name].to_str().expect("text").to_owned();
+        left.push((answer.status().as_u16(), header("x-ratelimit-remaining-tokens")));
+    }
+    let expect =
+        [(200, "83"), (200, "41"), (200, "24"), (429, "24")].map(|(status, left)| (status, left.to_owned()));
+    assert_eq!(left, expect);
+}
+
+#[tokio::test]
 async fn tokens_of_a_domain_share_a_quota() {
     let mock =
         on_virtual_time("{ domains: { d: [sk-a, sk-b] }, quotas: [{ requests: 2, per: 1m, by: domain }] }")

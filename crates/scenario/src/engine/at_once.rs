@@ -10,6 +10,7 @@ use crate::always::Invariant;
 use crate::scenario::{Action, Expectation};
 use crate::schedules::{AtOnce, Beginning, Begun, Part};
 use crate::target::{Effect, Refusal};
+use crate::trip::Attempted;
 
 impl EngineTarget {
     /// Does them in the order in which they stand: all decide, the appends arrive, then there are retries.
@@ -20,14 +21,15 @@ impl EngineTarget {
         let mut effects = Vec::new();
         for (index, Begun { member, command, trip, effect }) in begun.into_iter().enumerate() {
             commands.push_back((member, command));
-            trips.extend(trip.map(|(trip, status)| (index, trip, status)));
+            trips.extend(trip.map(|trip| (index, trip)));
             effects.push(effect);
         }
         self.perform_at_once(commands);
-        for (index, mut trip, status) in trips {
-            let status = self.retries(&mut trip, status)?;
+        for (index, mut trip) in trips {
+            self.retries(&mut trip)?;
             effects[index].draws.append(&mut self.effect.draws);
-            effects[index].statuses.push(status);
+            effects[index].statuses.append(&mut self.effect.statuses);
+            effects[index].broken.append(&mut self.effect.broken);
         }
         if let Some(last) = effects.last_mut() {
             last.extend(std::mem::take(&mut self.effect));
@@ -42,11 +44,12 @@ impl EngineTarget {
         for action in actions {
             let (member, command, trip) = match action {
                 Action::Request { worker, draws } => {
-                    let mut trip = self.trip(*worker, draws)?;
-                    let Some((status, command)) = self.attempt(&mut trip)? else {
+                    let mut trip = self.trip(*worker, draws)?.at_once();
+                    let Some(Attempted { command, ticket, .. }) = self.attempt(&mut trip)? else {
                         return Err(Refusal::Impossible("there is no token to draw".to_owned()));
                     };
-                    (trip.member, command, Some((trip, status)))
+                    self.provider.ended(ticket);
+                    (trip.member, command, Some(trip))
                 }
                 Action::Outcome { worker, token, status, attempt } => {
                     let token = self.id(token)?;

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use firedrill_failover::{
-    Append, Command, Entry, Event, Instant, Newer, Pool, Refused, Status, Version, Worker,
+    Append, Command, Entry, Event, Instant, Newer, Policy, Pool, Refused, Status, Version, Worker,
 };
 use firedrill_sim::Key;
 
@@ -168,9 +168,13 @@ impl AtOnce {
         self.fixed.version + self.appended.len() as u64
     }
 
-    fn answer(&mut self, label: &str) -> Option<Status> {
+    /// What a probe is answered, if that is at once.
+    fn answer(&mut self, label: &str, policy: &Policy) -> Option<Status> {
         Rc::make_mut(&mut self.calls).push(label.to_owned());
-        Rc::make_mut(&mut self.provider).answer(label, self.fixed.now)
+        let provider = Rc::make_mut(&mut self.provider);
+        let (status, at, ticket) = provider.probe(label, policy, self.fixed.now);
+        provider.ended(ticket);
+        (at <= self.fixed.now).then_some(status)
     }
 
     fn begin(&mut self, actor: usize, place: usize, telling: bool) -> String {
@@ -199,24 +203,24 @@ impl AtOnce {
     /// The next attempt of a request draws and is answered.
     fn retry(&mut self, actor: usize, place: usize) -> Result<Option<Command>, Refusal> {
         let Actor { worker, random, tasks, .. } = Rc::make_mut(&mut self.actors[actor]);
-        let Task { trip: Some((trip, last)), draws, .. } = &mut tasks[place] else { return Ok(None) };
+        let Task { trip: Some(trip), draws, .. } = &mut tasks[place] else { return Ok(None) };
         let provider = Rc::make_mut(&mut self.provider);
-        let Some(Attempted { label, fallback, status, command }) =
+        let Some(Attempted { label, fallback, ticket, command, .. }) =
             trip.attempt(worker.pool(), random, provider, self.fixed.now)?
         else {
             return trip.end().map(|()| None);
         };
         Rc::make_mut(&mut self.calls).push(label.clone());
+        provider.ended(ticket);
         draws.push((label, fallback));
-        *last = status;
         Ok(Some(command))
     }
 
     /// What a worker took up is done: a request may be retried.
     fn end(&mut self, actor: usize, place: usize) {
         let Actor { worker, tasks, .. } = &*self.actors[actor];
-        let Some((trip, status)) = &tasks[place].trip else { return };
-        if trip.goes_on(worker.pool().policy(), *status, self.fixed.now) {
+        let Some(trip) = &tasks[place].trip else { return };
+        if trip.goes_on(worker.pool().policy(), self.fixed.now) {
             self.actor(actor).tasks[place].next = Some(Next::Retry);
         } else if let Err(refusal) = trip.end() {
             self.impossible(&refusal);
@@ -224,9 +228,9 @@ impl AtOnce {
     }
 
     fn impossible(&mut self, refusal: &Refusal) -> String {
-        let (Refusal::Impossible(reason) | Refusal::CannotAsk(reason)) = refusal;
-        self.broken = Some(Rc::new(Broken::Impossible(reason.clone())));
-        reason.clone()
+        let reason = refusal.reason();
+        self.broken = Some(Rc::new(Broken::Impossible(reason.to_owned())));
+        reason.to_owned()
     }
 
     /// The append of a worker arrives at the log.
@@ -299,7 +303,9 @@ impl AtOnce {
             let Event::ProbeSent { token, probe } = *event else { continue };
             let label = self.actors[actor].worker.pool().token(token).map(|token| token.label.to_owned());
             let Some(label) = label else { continue };
-            let answer = self.answer(&label).unwrap_or(Status::TIMEOUT);
+            let policy = self.actors[actor].worker.pool().policy().clone();
+            // One that takes its time arrives when all of this is over.
+            let Some(answer) = self.answer(&label, &policy) else { continue };
             let command = Command::ProbeAnswered { token, probe, answer };
             let next = Some(Next::Command(Rc::new(command)));
             let task = Task { item, next, trip: None, draws: Vec::new(), later: true };

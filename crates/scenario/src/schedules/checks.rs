@@ -64,7 +64,8 @@ impl AtOnce {
             let tasks = self.actors.iter().flat_map(|actor| &actor.tasks);
             for task in tasks.filter(|task| task.item == item) {
                 effect.draws.extend(task.draws.iter().cloned());
-                effect.statuses.extend(task.trip.iter().map(|(_, status)| *status));
+                let answers = task.trip.iter().filter_map(|trip| trip.last.as_ref());
+                answers.for_each(|answer| effect.answered(answer));
             }
             let state = expect.asks_of_the_pool().then(|| {
                 let own = end.actors.iter().find(|actor| expect.worker == Some(actor.number));

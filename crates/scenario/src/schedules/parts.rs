@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use firedrill_failover::{Append, Command, Duration, Instant, Pool, Random, Status, Worker};
+use firedrill_failover::{Append, Command, Duration, Instant, Pool, Random, Worker};
 use firedrill_sim::Key;
 
 use crate::account::Account;
@@ -49,8 +49,8 @@ pub(crate) struct Begun {
     /// Which worker does it, from 0.
     pub(crate) member: usize,
     pub(crate) command: Command,
-    /// The request that it is about, and what it was answered.
-    pub(crate) trip: Option<(Trip, Status)>,
+    /// The request that it is about.
+    pub(crate) trip: Option<Trip>,
     /// What came of it so far.
     pub(crate) effect: Effect,
 }
@@ -92,7 +92,7 @@ pub(super) struct Task {
     /// Which of the things that are done at once it is, or is part of.
     pub(super) item: usize,
     pub(super) next: Option<Next>,
-    pub(super) trip: Option<(Trip, Status)>,
+    pub(super) trip: Option<Trip>,
     /// The tokens drawn for it.
     pub(super) draws: Vec<(String, bool)>,
     /// Whether it came up on the way.

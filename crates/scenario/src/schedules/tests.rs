@@ -47,8 +47,7 @@ fn beginning(top: &str, steps: &str, admits: fn(u64, u64) -> bool) -> AtOnce {
 fn end(state: &AtOnce) -> String {
     let fold = &state.folds[state.appended.len()].state;
     let trips = state.actors.iter().flat_map(|actor| &actor.tasks);
-    let trips: Vec<_> =
-        trips.map(|task| (&task.draws, task.trip.as_ref().map(|(_, status)| status))).collect();
+    let trips: Vec<_> = trips.map(|task| (&task.draws, task.trip.as_ref().map(|trip| trip.last))).collect();
     format!("{fold:?} {trips:?} {:?}", state.told)
 }
 
@@ -188,7 +187,7 @@ fn client(state: &AtOnce, item: usize) -> Client {
     let (mut draws, mut statuses) = (Vec::new(), Vec::new());
     for task in tasks {
         draws.extend(task.draws.clone());
-        statuses.extend(task.trip.as_ref().map(|(_, status)| *status));
+        statuses.extend(task.trip.iter().filter_map(|trip| trip.last).map(|answer| answer.status));
     }
     (draws, statuses)
 }
