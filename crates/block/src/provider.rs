@@ -21,7 +21,7 @@ use crate::pattern::Pattern;
 #[derive(Clone, Debug, Default, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderBlock {
-    /// Whose API the upstream speaks. A scenario has no use for it.
+    /// Whose API the upstream speaks.
     #[schemars(rename = "type")]
     pub kind: Option<Spanned<String>>,
     /// The tokens of the pool. In a scenario a token's name is its label: write no real keys.

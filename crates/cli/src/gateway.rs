@@ -38,7 +38,7 @@ refused, and the old one goes on. SIGTERM and Ctrl-C let answers end first, a \
 second one stops at once.")]
 #[command(after_help = "\
 Examples:
-  firedrill gateway gateway.yaml --check   is the file good, are the tokens there
+  firedrill gateway gateway.yaml --check   say what is wrong with it
   firedrill gateway gateway.yaml
   curl localhost:8080/v1/chat/completions \\
     -d '{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}'

@@ -73,8 +73,7 @@ async fn connection(stream: TcpStream, admin: Arc<Admin>, limits: Arc<Limits>) {
     let phase = Phase::default();
     let line = Line::new(stream, phase.clone(), Arc::clone(&limits));
     let service = service_fn(|request| {
-        let answer = answer::answer(Arc::clone(&admin), phase.clone(), request);
-        Box::pin(async move { Ok::<_, Infallible>(answer.await) })
+        std::future::ready(Ok::<_, Infallible>(answer::answer(&admin, phase.clone(), &request)))
     });
     let connection =
         http1::Builder::new().max_buf_size(limits.head_bytes).serve_connection(TokioIo::new(line), service);

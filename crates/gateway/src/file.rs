@@ -99,16 +99,12 @@ impl GatewayFile {
         let shown = masked(source, &keeper.hidden);
         let in_file = |problem: Problem| problem.in_file(source.name());
         let files = keeper.files;
-        match file.filter(|_| errors.is_empty()) {
-            Some(file) => {
-                let warnings = warnings.into_iter().map(in_file).collect();
-                Ok(Self { files, warnings, shown, ..file })
-            }
-            None => {
-                errors.sort_by_key(Problem::place);
-                Err(Unusable { problems: errors.into_iter().map(in_file).collect(), shown, files })
-            }
+        if let Some(file) = file.filter(|_| errors.is_empty()) {
+            let warnings = warnings.into_iter().map(in_file).collect();
+            return Ok(Self { files, warnings, shown, ..file });
         }
+        errors.sort_by_key(Problem::place);
+        Err(Unusable { problems: errors.into_iter().map(in_file).collect(), shown, files })
     }
 
     /// The keys that say something else in `other` and take effect at a start only.

@@ -100,7 +100,7 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
         self
     }
 
-    /// Who steers which tokens are drawn.
+    /// Who steers which tokens are drawn, and when what is done.
     pub fn rehearsal(mut self, rehearsal: impl Rehearsal) -> Self {
         self.rehearsal = Some(Arc::new(rehearsal));
         self
@@ -141,6 +141,7 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
         let (shell, driver) = Shell::new(store, Worker::new(id, log_time, &settings.pool), uptime, observer);
         shell.perform(Command::Join(settings.pool));
         let metrics = Arc::new(Metrics::default());
+        let (rehearsed, ticks) = (rehearsal.is_some(), rehearsal.clone());
         let shared = Arc::new(Shared {
             credentials: ArcSwap::from_pointee(Credentials::new(settings.secrets, settings.vendor, &metrics)),
             shell: shell.clone(),
@@ -159,9 +160,9 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
         });
         let mut others = vec![
             tokio::spawn(telling::standing(shell.clone())).abort_handle(),
-            tokio::spawn(driver.run()).abort_handle(),
+            tokio::spawn(if rehearsed { driver.one_by_one() } else { driver }.run()).abort_handle(),
             tokio::spawn(probing::probe(Arc::clone(&shared), probes)).abort_handle(),
-            tokio::spawn(ticking::tick(shell, clock, began, beats)).abort_handle(),
+            tokio::spawn(ticking::tick(shell, clock, ticks, beats)).abort_handle(),
         ];
         let admin_address = admin.as_ref().map(|(_, address)| *address);
         if let (Some((listener, _)), Some(story)) = (admin, story) {

@@ -29,7 +29,7 @@ pub use file::{GatewayFile, LogFormat, StoreSetting, Unusable, gateway_schema};
 pub use flight::InFlight;
 pub use gateway::{Builder, Gateway, StartError};
 pub use metrics::{Loading, Lost, Metrics, TokenCounts};
-pub use rehearsal::Rehearsal;
+pub use rehearsal::{Lapse, Rehearsal};
 pub use secret::{NotASecret, Secret, Secrets};
 pub use settings::{NotARoute, Roots, Route, Settings};
 pub use vendor::{UnknownVendor, Vendor};

@@ -41,7 +41,11 @@ async fn send(shared: Arc<Shared>, probe: Probe) {
     let Some(check) = check else { return };
     let Some(request) = request(&shared, &credential, &check.model) else { return };
     shared.metrics.probed();
-    let answer = match upstream::send(&shared, Kind::Probe, request, check.timeout).await {
+    let rehearsal = shared.rehearsal.as_ref();
+    let lapse = rehearsal
+        .and_then(|rehearsal| rehearsal.loses(&credential.label, probe.number))
+        .unwrap_or_else(|| upstream::lapse(&shared, check.timeout));
+    let answer = match upstream::send(&shared, Kind::Probe, request, lapse).await {
         Ok(answer) => {
             let status = proxy::status_of_answer(&answer);
             upstream::drain(answer);

@@ -107,25 +107,26 @@ impl<O> Telling<O> {
     }
 
     fn entry(&mut self, entry: &Entry) {
-        let before = self.before.take();
-        let after = before.clone().and_then(|mut pool| pool.try_apply(entry).is_ok().then_some(pool));
-        let (Some(mut pool), Some(after)) = (before, after) else { return self.untold(entry) };
-        if pool.version() == Version::EMPTY {
-            // The founding event says what the pool is; labels before it are those of this gateway's file.
-            pool = founded(entry).unwrap_or(pool);
+        let Some(mut pool) = self.before.take() else { return self.untold(entry) };
+        // The founding event says what the pool is; labels before it are those of this gateway's file.
+        let founded = if pool.version() == Version::EMPTY { founded(entry) } else { None };
+        let before = founded.as_ref().unwrap_or(&pool);
+        let known = |event: &Event| event.token().is_none_or(|id| before.token(id).is_some());
+        if entry.version != pool.version().next() || !entry.events.iter().all(known) {
+            return self.untold(entry);
         }
         for event in &entry.events {
-            log(&pool, entry, event);
+            log(before, entry, event);
         }
         if let Some(story) = &self.story {
             for event in &entry.events {
                 let Event::Removed { token, status, .. } = *event else { continue };
-                let Some(known) = pool.token(token) else { continue };
+                let Some(known) = before.token(token) else { continue };
                 story.lock().why.insert(known.fingerprint, status);
             }
-            story.keep(Told { version: entry.version, event: "append", text: text(&pool, entry).into() });
+            story.keep(Told { version: entry.version, event: "append", text: text(before, entry).into() });
         }
-        self.before = Some(after);
+        self.before = pool.try_apply(entry).is_ok().then_some(pool);
     }
 
     /// An entry that does not follow from what was told before: something between was not told. Until the log is told from a

@@ -1,4 +1,5 @@
-//! Ticks: every `healthCheckInterval` since the gateway began, as long as one could change anything.
+//! Ticks: every `healthCheckInterval` since the gateway began, or since it was given another, as long as one could change
+//! anything.
 
 use std::sync::Arc;
 
@@ -8,18 +9,25 @@ use firedrill_store::{Reach, Shell};
 use tokio::sync::watch;
 
 use crate::following::Beat;
+use crate::rehearsal::Rehearsal;
 
 /// Performs ticks until everybody who could need one is gone. A tick that cannot change anything passes unasked, so that nobody
 /// waits for it and virtual time can jump.
 pub(crate) async fn tick(
     shell: Shell,
     clock: Arc<dyn Clock>,
-    began: Instant,
+    rehearsal: Option<Arc<dyn Rehearsal>>,
     mut beats: watch::Receiver<Option<Beat>>,
 ) {
     let mut standing = shell.watch();
+    // Since when the interval is what it is.
+    let (mut began, mut before) = (clock.now(), None);
     loop {
         let beat = *beats.borrow_and_update();
+        let interval = beat.map(|beat| beat.interval);
+        if interval != before {
+            (began, before) = (clock.now(), interval);
+        }
         // A worker that decides alone does not tell what it decides.
         let alone = standing.borrow_and_update().reach != Reach::Connected;
         let due = async {
@@ -35,6 +43,11 @@ pub(crate) async fn tick(
             changed = beats.changed() => if changed.is_err() { return },
             changed = standing.changed() => if changed.is_err() { return },
             () = due => {
+                if let Some(rehearsal) = &rehearsal
+                    && !rehearsal.ticks().await
+                {
+                    continue;
+                }
                 shell.perform(Command::Tick);
                 // What it changes is heard before the next is waited for, unless the store is away.
                 if !alone {

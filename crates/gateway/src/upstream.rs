@@ -16,6 +16,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::flight::Kind;
 use crate::metrics::Lost;
+use crate::rehearsal::Lapse;
 use crate::settings::Roots;
 use crate::shared::Shared;
 
@@ -54,14 +55,22 @@ pub(crate) fn client(roots: &Roots) -> Result<Client, rustls::Error> {
     Ok(builder.build(connector))
 }
 
-/// Sends `request`, and waits for the head of its answer for as long as `timeout`, by the gateway's clock.
+/// Ends when `timeout` has passed by the gateway's clock, from now.
+pub(crate) fn lapse(shared: &Shared, timeout: firedrill_failover::Duration) -> Lapse<'static> {
+    let wait = shared.clock.wait_until(shared.clock.now() + timeout);
+    Box::pin(async {
+        wait.await;
+        Lost::Timeout
+    })
+}
+
+/// Sends `request`, and waits for the head of its answer until that is given up.
 pub(crate) async fn send(
     shared: &Shared,
     kind: Kind,
     request: Request<Full<Bytes>>,
-    timeout: firedrill_failover::Duration,
+    lapse: Lapse<'_>,
 ) -> Result<Response<Incoming>, Lost> {
-    let lapse = shared.clock.wait_until(shared.clock.now() + timeout);
     let answer = shared.client.request(request);
     shared.flight.send();
     let _waiting = shared.flight.wait(kind);
@@ -74,7 +83,7 @@ pub(crate) async fn send(
             Err(error) if error.is_connect() => Err(Lost::Connect),
             Err(_) => Err(Lost::Reset),
         },
-        () = lapse => Err(Lost::Timeout),
+        lost = lapse => Err(lost),
     }
 }
 

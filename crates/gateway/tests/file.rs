@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use firedrill_gateway::{GatewayFile, LogFormat, StoreSetting, Vendor, gateway_schema};
+use firedrill_gateway::{GatewayFile, LogFormat, Secret, StoreSetting, Vendor, gateway_schema};
 use firedrill_store::Fsync;
 use firedrill_yaml::Source;
 
@@ -74,7 +74,7 @@ log: json
     let settings = &file.settings;
     assert_eq!((settings.vendor, settings.timeout.as_millis()), (Vendor::Azure, 5_000));
     assert_eq!(settings.upstream.to_string(), "https://mine.openai.azure.com");
-    assert_eq!(settings.admin_token.as_ref().map(|token| token.expose()), Some("open-sesame"));
+    assert_eq!(settings.admin_token.as_ref().map(Secret::expose), Some("open-sesame"));
     let limits = &settings.limits;
     assert_eq!((limits.connections, limits.head_bytes, limits.body_bytes), (9, 1_000, 2_000));
     let times = [limits.head_time, limits.body_time, limits.idle_time, limits.write_time, limits.grace];

@@ -189,6 +189,7 @@ impl Checker {
             ticks_fall_due: file.ticks != Some(TicksWord::Manual),
             answers_probes,
             timeout: file.provider.timeout(),
+            kind: file.provider.kind.as_ref().map(|kind| kind.value.clone()),
             config: config?,
             upstream: upstream.into(),
             steps,

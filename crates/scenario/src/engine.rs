@@ -3,20 +3,22 @@
 mod at_once;
 mod passing;
 
+#[cfg(feature = "gateway")]
+pub(crate) use passing::MOST_APPENDS;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use firedrill_failover::{
-    Command, Config, Duration, Entry, Event, Instant, Log, MemoryLog, Pool, Random, Status, TokenId, Worker,
-    WorkerId, wire,
+    Command, Config, Duration, Entry, Instant, Log, MemoryLog, Random, Status, TokenId, Worker, WorkerId,
 };
 
 use crate::account::Account;
 use crate::always::Invariant;
+use crate::recording::Recording;
 use crate::scenario::{Action, Expectation, Scenario};
 use crate::schedules::{Explored, explore};
-use crate::target::{Effect, History, Moment, PoolState, Refusal, Target, event_word};
+use crate::target::{Effect, History, PoolState, Refusal, Target};
 use crate::trip::{Attempted, Provider, Trip};
-use firedrill_block::fingerprint;
 use firedrill_provider::Ticket;
 
 /// The engine under a scenario.
@@ -45,11 +47,7 @@ pub struct EngineTarget {
     arriving: BTreeMap<(Instant, u64), Arriving>,
     /// How many calls were sent.
     sent: u64,
-    /// The id that each label has, or had last.
-    ids: BTreeMap<String, TokenId>,
-    /// The fold of everything that is in the history.
-    recorded: Pool,
-    history: History,
+    recording: Recording,
     /// The checkers' account of the first `accounted` appends of the history.
     account: Account,
     accounted: usize,
@@ -114,9 +112,7 @@ impl EngineTarget {
             waiting: VecDeque::new(),
             arriving: BTreeMap::new(),
             sent: 0,
-            ids: BTreeMap::new(),
-            recorded: Pool::new(config),
-            history: History { moments: Vec::new(), wire: vec![wire::header(fingerprint(&scenario.name))] },
+            recording: Recording::new(scenario),
             account: Account::default(),
             accounted: 0,
             effect: Effect::default(),
@@ -139,11 +135,6 @@ impl EngineTarget {
         }
     }
 
-    fn id(&self, label: &str) -> Result<TokenId, Refusal> {
-        let id = self.ids.get(label).copied();
-        id.ok_or_else(|| Refusal::Impossible(format!("the token {label} is not configured yet")))
-    }
-
     /// Performs a command to its end, and does what the log then says.
     fn perform(&mut self, member: usize, command: Command) {
         let Member { worker, made, .. } = &mut self.members[member];
@@ -155,11 +146,7 @@ impl EngineTarget {
     fn settle(&mut self, member: usize, entry: Option<Entry>) {
         self.record();
         let Some(entry) = entry else { return };
-        for event in &entry.events {
-            let Event::ProbeSent { token, probe } = *event else { continue };
-            let Some(label) = self.recorded.token(token).map(|token| token.label.to_owned()) else {
-                continue;
-            };
+        for (token, label, probe) in self.recording.probes(&entry) {
             self.effect.probes.push(label.clone());
             self.waiting.push_back(Waiting { member, token, label, probe });
         }
@@ -191,19 +178,8 @@ impl EngineTarget {
 
     /// Takes into the history what was appended since it was last asked.
     fn record(&mut self) {
-        let seen = self.history.wire.len() - 1;
-        for entry in &self.log.entries()[seen..] {
-            self.history.wire.push(wire::line(&self.recorded, entry));
-            let Entry { version, at, by, .. } = *entry;
-            for event in &entry.events {
-                let sentence = event.sentence(&self.recorded, at).to_string();
-                self.history.moments.push(Moment { version, at, by, sentence });
-                self.effect.events.push(event_word(&self.recorded, event));
-            }
-            self.recorded.apply(entry);
-            if entry.events.iter().any(|event| matches!(event, Event::Configured(_))) {
-                self.ids.extend(self.recorded.tokens().map(|(id, token)| (token.label.to_owned(), id)));
-            }
+        for entry in &self.log.entries()[self.recording.appends()..] {
+            self.effect.events.extend(self.recording.take(entry));
         }
         self.set_timers();
     }
@@ -270,7 +246,7 @@ impl EngineTarget {
                 }
             }
             Action::Outcome { worker, token, status, attempt } => {
-                let (member, token) = (self.member(*worker)?, self.id(token)?);
+                let (member, token) = (self.member(*worker)?, self.recording.id(token)?);
                 self.perform(member, Command::Outcome { token, status: *status, attempt: *attempt });
             }
             Action::Probe { token, answer } => {
@@ -315,7 +291,12 @@ impl EngineTarget {
         let member = &mut self.members[index];
         (member.worker, member.made) = (Worker::new(id, self.wall, &config), self.time);
         (member.alive, member.next_tick, member.timeout) = (true, next_tick, self.timeout);
+        // It hears the log before it joins, and what fell due while nobody was there is done at once.
+        self.catch_up();
         self.perform(index, Command::Join(config));
+        if self.ticks_fall_due {
+            self.perform(index, Command::Tick);
+        }
         Ok(())
     }
 
@@ -355,12 +336,12 @@ impl Target for EngineTarget {
 
     fn state(&mut self, worker: Option<u32>) -> Result<PoolState, Refusal> {
         Ok(match worker {
-            None => PoolState::of(&self.recorded),
+            None => PoolState::of(&self.recording.pool),
             Some(worker) => PoolState::of(self.members[self.member(worker)?].worker.pool()),
         })
     }
 
     fn history(&self) -> Result<&History, Refusal> {
-        Ok(&self.history)
+        Ok(&self.recording.history)
     }
 }

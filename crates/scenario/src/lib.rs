@@ -31,7 +31,10 @@ mod check;
 mod conform;
 mod engine;
 mod find;
+#[cfg(feature = "gateway")]
+mod gateway;
 mod judge;
+mod recording;
 mod replay;
 mod run;
 mod scalar;
@@ -51,6 +54,8 @@ pub use conform::{Conformance, Difference, conform};
 pub use engine::EngineTarget;
 pub use find::find;
 pub use firedrill_block::{FailoverBlock, OnReloadWord, Pattern, ProviderBlock, RetryBlock};
+#[cfg(feature = "gateway")]
+pub use gateway::GatewayTarget;
 pub use judge::Mismatch;
 pub use replay::{Replay, Replayed, ReplayedEvent, Until};
 pub use run::{Failure, Run, Skipped, Verdict, run, run_on_engine};

@@ -29,6 +29,8 @@ pub struct Scenario {
     /// Whether probes wait for a `probe` step instead of being answered by the upstream at once: so it is if the
     /// scenario has one.
     pub answers_probes: bool,
+    /// Whose API the provider speaks: the `type` of its block.
+    pub kind: Option<String>,
     /// The pool at the start.
     pub config: Config,
     /// How long the upstream may take until the headers of an answer, and between two pieces of its body.

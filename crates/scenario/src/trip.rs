@@ -11,7 +11,7 @@ use crate::answer::{Answer, Patience};
 use crate::target::Refusal;
 
 /// What a request of a scenario costs, in LLM tokens: questions and answers are not part of the language.
-const LLM_TOKENS: u64 = 10;
+pub(crate) const LLM_TOKENS: u64 = 10;
 
 /// The provider under a scenario.
 #[derive(Clone, Debug)]
@@ -149,7 +149,11 @@ impl Trip {
         Ok(Some(Attempted { label, fallback, answer, ticket, command }))
     }
 
-    fn draw(&self, pool: &Pool, random: &mut Random) -> Result<Option<Selection>, Refusal> {
+    /// The token of the next attempt; `None` if none is left to try.
+    ///
+    /// # Errors
+    /// If the one that should be drawn cannot be.
+    pub(crate) fn draw(&self, pool: &Pool, random: &mut Random) -> Result<Option<Selection>, Refusal> {
         let attempt = self.tried.len();
         if let Some(label) = self.draws.get(attempt) {
             let id = pool.find(label);
@@ -171,6 +175,12 @@ impl Trip {
             0 => Some(pool.select(random)),
             _ => pool.select_another(random, &self.tried),
         })
+    }
+
+    /// An attempt is made with `token`.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn tries(&mut self, token: TokenId) {
+        self.tried.push(token);
     }
 
     /// Whether it is tried once more after its last answer, as far as `policy` says and the client has nothing of that answer.

@@ -89,10 +89,10 @@ impl Answer {
 }
 
 /// Answers `request`.
-pub(super) async fn answer(admin: Arc<Admin>, phase: Phase, request: Request<Incoming>) -> Response<Page> {
+pub(super) fn answer(admin: &Arc<Admin>, phase: Phase, request: &Request<Incoming>) -> Response<Page> {
     // No request here needs a body; one that is on its way is not waited for.
     phase.set(Phase::ANSWERING);
-    let Answer { status, kind, piece, more } = told(&admin, &request);
+    let Answer { status, kind, piece, more } = told(admin, request);
     let mut response = Response::new(Page { piece, phase });
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -36,11 +36,9 @@ fn from(request: &Request<Incoming>) -> Result<Version, String> {
         let wrong = || format!("expected the number of a version, found `{}`", text.escape_debug());
         text.parse::<u64>().map_err(|_| wrong())
     };
-    for pair in request.uri().query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=') {
-            Some(("from", version)) => return number(version).map(Version::new),
-            _ => return Err("expected `from=` and the number of a version".to_owned()),
-        }
+    if let Some(query) = request.uri().query().filter(|query| !query.is_empty()) {
+        let version = query.strip_prefix("from=").ok_or("expected `from=` and the number of a version")?;
+        return number(version).map(Version::new);
     }
     let seen = request.headers().get(HeaderName::from_static("last-event-id"));
     match seen.map(|seen| seen.to_str().unwrap_or_default()) {

@@ -1,6 +1,6 @@
 //! The state of a gateway as it is told.
 
-use firedrill_failover::{Duration, Instant, Profile, Version};
+use firedrill_failover::{Duration, Failover, Instant, Profile, Version};
 use firedrill_store::Reach;
 use serde::Serialize;
 
@@ -139,7 +139,7 @@ impl State {
 fn pool(admin: &Admin) -> PoolState {
     admin.shared.shell.look(|pool| {
         let date = |at: Instant| (at + Duration::from_millis(admin.log_zero)).to_string();
-        let cooldown = pool.policy().failover().and_then(|failover| failover.cooldown());
+        let cooldown = pool.policy().failover().and_then(Failover::cooldown);
         let out = |token: &firedrill_failover::TokenState<'_>| {
             let since = token.unavailable_since?;
             Some(Out {

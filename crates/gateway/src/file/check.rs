@@ -32,7 +32,7 @@ impl Checker {
             self.errors.push(problem.hint("give `admin` a `listen` of its own"));
         }
         let store = self.store(store.map(Spanned::into_value).unwrap_or_default());
-        let limits = self.limits(limits.unwrap_or_default());
+        let limits = self.limits(&limits.unwrap_or_default());
         let roots = upstream_ca.and_then(|path| self.roots(&path)).unwrap_or_default();
         let Some(block) = provider else {
             let start = Place { line: 1, column: 1, start: 0, end: 0 };

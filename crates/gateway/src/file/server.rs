@@ -123,9 +123,9 @@ impl Checker {
         StoreSetting::Redis { url: found.secret, options }
     }
 
-    pub(super) fn limits(&mut self, written: LimitsFile) -> Limits {
+    pub(super) fn limits(&mut self, written: &LimitsFile) -> Limits {
         let default = Limits::default();
-        let LimitsFile {
+        let &LimitsFile {
             connections,
             head_bytes,
             body_bytes,

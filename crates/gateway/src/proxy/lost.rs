@@ -5,7 +5,7 @@ use firedrill_failover::Status;
 use crate::metrics::Lost;
 
 /// What the engine is told.
-pub(crate) fn status(lost: Lost) -> Status {
+pub(crate) const fn status(lost: Lost) -> Status {
     match lost {
         Lost::Connect => Status::CONNECT,
         Lost::Timeout => Status::TIMEOUT,

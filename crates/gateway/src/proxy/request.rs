@@ -101,7 +101,8 @@ async fn attempts(
         let last = shared.shell.look(|pool| pool.policy().retry().is_none());
         let sent_at = shared.clock.now();
         let request = asked.with(shared, &attempting, last);
-        let came = upstream::send(shared, Kind::Request, request, shared.timeout).await;
+        let lapse = upstream::lapse(shared, shared.timeout);
+        let came = upstream::send(shared, Kind::Request, request, lapse).await;
         let now = shared.clock.now();
         let (status, lost) = match &came {
             Ok(answer) => (status_of(answer), None),

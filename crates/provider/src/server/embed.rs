@@ -13,6 +13,7 @@ use crate::server::asked::{Asked, of};
 use crate::server::file::{MockFile, Route, Specified, TEXT};
 use crate::server::hand::{AnswerError, IntoAnswer};
 use crate::server::journal::{Entry, Wanted};
+use crate::server::pending::ByHand;
 use crate::server::shared::Hold;
 use crate::server::start::{Server, Settings};
 use crate::server::tokens::{Tokens, labelled};
@@ -41,6 +42,7 @@ pub struct Builder {
     text: String,
     settings: Settings,
     hold: Option<Hold>,
+    cost: Option<u64>,
 }
 
 /// Why a mock provider could not be started.
@@ -142,6 +144,12 @@ impl Builder {
         self
     }
 
+    /// What every request costs in LLM tokens. Default: about as much as it and its answer say.
+    pub fn llm_tokens(mut self, each: u64) -> Self {
+        self.cost = Some(each);
+        self
+    }
+
     /// Starts it on the runtime that this is awaited in. When it comes back, the port is open.
     ///
     /// # Errors
@@ -167,6 +175,7 @@ impl Builder {
             text: self.text,
             upstream,
             tokens,
+            cost: self.cost,
         };
         let file = MockFile { providers: vec![only], warnings: Vec::new() };
         let server = Server::start(file, self.settings).map_err(StartError::Port)?;
@@ -187,6 +196,7 @@ impl MockProvider {
             text: TEXT.to_owned(),
             settings: Settings::local(),
             hold: None,
+            cost: None,
         }
     }
 
@@ -260,17 +270,42 @@ impl MockProvider {
     /// What is wrong with the answer, or that none of this token is held.
     pub fn answer(&self, token: &str, answer: impl IntoAnswer) -> Result<(), AnswerError> {
         let answer = answer.into_answer().map_err(AnswerError::Answer)?;
-        let wanted = of(token);
-        if self.0.shared.journal.answer(answer, wanted) {
+        self.end_hold(token, Some(answer))
+    }
+
+    /// Lets the oldest held request of the token with this label, or of this token if nobody named it, be answered as if it came
+    /// only now.
+    ///
+    /// # Errors
+    /// That none of this token is held.
+    pub fn release(&self, token: &str) -> Result<(), AnswerError> {
+        self.end_hold(token, None)
+    }
+
+    fn end_hold(&self, token: &str, by_hand: ByHand) -> Result<(), AnswerError> {
+        if self.0.shared.journal.answer(by_hand, of(token)) {
             return Ok(());
         }
         Err(AnswerError::NoneHeld(quoted(token)))
+    }
+
+    /// How many requests are not over: those that wait or are held, and those that are on their way.
+    pub fn open(&self) -> usize {
+        self.0.shared.journal.open()
     }
 
     /// How many requests are held, or wait for the clock: for their latency, the pace of their stream, or for ever, as a fault
     /// says. One whose time has come counts no more.
     pub fn waiting(&self) -> usize {
         self.0.shared.journal.waiting(self.0.shared.clock.now())
+    }
+
+    /// How many requests are not over, if every one of them is held or waits for the clock, and the port is open or closed as the
+    /// time says: nothing more happens by itself. `None` while something does.
+    pub fn at_rest(&self) -> Option<usize> {
+        let shared = &self.0.shared;
+        let (now, open) = (shared.clock.now(), self.open());
+        (shared.journal.waiting(now) == open && shared.is_settled()).then_some(open)
     }
 
     /// Waits until it was asked so often. For a virtual clock: it is of no use to move it before.

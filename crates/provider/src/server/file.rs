@@ -37,6 +37,8 @@ pub(crate) struct Specified {
     pub(crate) text: String,
     pub(crate) upstream: Upstream,
     pub(crate) tokens: Tokens,
+    /// What every request costs in LLM tokens, whatever it says.
+    pub(crate) cost: Option<u64>,
 }
 
 /// Which requests are for a provider.
@@ -196,7 +198,7 @@ impl Checker<'_> {
         let upstream =
             labelled(written.upstream, &mut tokens).map_err(|problems| self.errors.extend(problems)).ok()?;
         let text = written.answer.map_or_else(|| TEXT.to_owned(), |answer| answer.value);
-        Some(Specified { seed: self.seed, name, dialect, port, route, text, upstream, tokens })
+        Some(Specified { seed: self.seed, name, dialect, port, route, text, upstream, tokens, cost: None })
     }
 
     fn port(&mut self, port: &Spanned<Whole>) -> u16 {

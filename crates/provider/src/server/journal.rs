@@ -7,8 +7,7 @@ use firedrill_failover::Instant;
 use serde::Serialize;
 use tokio::sync::{Notify, oneshot};
 
-use crate::script::Answer;
-use crate::server::pending::Pending;
+use crate::server::pending::{ByHand, Pending};
 use crate::server::record::{Draft, Record, Words};
 
 /// Older entries than this many are forgotten. The counts are not.
@@ -143,7 +142,7 @@ impl Journal {
     }
 
     /// Writes down a request that is held. Gives its number, and where its answer comes from.
-    pub(crate) fn hold(&self, draft: &Draft<'_>) -> (u64, oneshot::Receiver<Answer>) {
+    pub(crate) fn hold(&self, draft: &Draft<'_>) -> (u64, oneshot::Receiver<ByHand>) {
         self.change(|pages| {
             pages.write(draft.clone());
             (pages.number, pages.pending.hold(draft.entry(pages.number)))
@@ -193,13 +192,18 @@ impl Journal {
     }
 
     /// Answers the oldest of those that are held and wanted. Gives whether there was one.
-    pub(crate) fn answer(&self, answer: Answer, wanted: impl Fn(&Entry) -> bool) -> bool {
+    pub(crate) fn answer(&self, answer: ByHand, wanted: impl Fn(&Entry) -> bool) -> bool {
         self.change(|pages| pages.pending.answer(answer, wanted))
     }
 
     /// How many are held, or wait for a time that is not `now` yet.
     pub(crate) fn waiting(&self, now: Instant) -> usize {
         self.pages().pending.waiting(now)
+    }
+
+    /// How many are not over.
+    pub(crate) fn open(&self) -> usize {
+        self.pages().pending.open()
     }
 
     /// Waits until so many came in since it was cleared.

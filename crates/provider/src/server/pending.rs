@@ -19,10 +19,13 @@ pub(crate) struct Pending {
     held: BTreeMap<u64, Held>,
 }
 
+/// What becomes of a request that is held: it is answered so, or, with `None`, as if it came only now.
+pub(crate) type ByHand = Option<Answer>;
+
 #[derive(Debug)]
 struct Held {
     entry: Entry,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<ByHand>,
 }
 
 impl Pending {
@@ -32,7 +35,7 @@ impl Pending {
     }
 
     /// One more, which is held.
-    pub(crate) fn hold(&mut self, entry: Entry) -> oneshot::Receiver<Answer> {
+    pub(crate) fn hold(&mut self, entry: Entry) -> oneshot::Receiver<ByHand> {
         let (answer, answered) = oneshot::channel();
         self.open += 1;
         self.held.insert(entry.number, Held { entry, answer });
@@ -62,7 +65,7 @@ impl Pending {
     }
 
     /// Answers the oldest of those that are wanted. Gives whether there was one.
-    pub(crate) fn answer(&mut self, mut answer: Answer, wanted: impl Fn(&Entry) -> bool) -> bool {
+    pub(crate) fn answer(&mut self, mut answer: ByHand, wanted: impl Fn(&Entry) -> bool) -> bool {
         for (_, held) in self.held.extract_if(.., |_, held| wanted(&held.entry)) {
             match held.answer.send(answer) {
                 Ok(()) => return true,
@@ -83,6 +86,11 @@ impl Pending {
     /// Whether none is on its way.
     pub(crate) fn is_settled(&self, now: Instant) -> bool {
         self.waiting(now) == self.open
+    }
+
+    /// How many are not over.
+    pub(crate) fn open(&self) -> usize {
+        self.open
     }
 
     /// Whether there is none.

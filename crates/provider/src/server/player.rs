@@ -31,6 +31,7 @@ impl Player {
             text: TEXT.to_owned(),
             upstream: Upstream::default(),
             tokens: Tokens::open(),
+            cost: None,
         };
         let file = MockFile { providers: vec![only], warnings: Vec::new() };
         Server::start(file, Settings { address, ..Settings::local() }).map(Self)

@@ -25,6 +25,8 @@ pub(crate) struct Provider {
     pub(crate) route: Route,
     /// What a well answer says.
     pub(crate) text: String,
+    /// What every request costs in LLM tokens, whatever it says.
+    pub(crate) cost: Option<u64>,
     live: Mutex<Live>,
 }
 
@@ -64,7 +66,7 @@ impl Provider {
         let upstream = Arc::new(upstream);
         let behaviour = Behaviour::new(Arc::clone(&upstream), seed);
         let live = Live { upstream, behaviour, tokens, began: Instant::ZERO, seed, generation: 0, serial: 0 };
-        Self { name, dialect, port, route, text, live: Mutex::new(live) }
+        Self { name, dialect, port, route, text, cost: None, live: Mutex::new(live) }
     }
 
     /// What to do with `question` at `now`.
@@ -83,8 +85,11 @@ impl Provider {
             };
             return Decision { label: "".into(), plan, serial, generation };
         };
-        let answer = question.most_llm_tokens.unwrap_or_else(|| llm_tokens(self.text.len() as u64));
-        let ask = Ask { token: &label, llm_tokens: question.llm_tokens.saturating_add(answer) };
+        let llm_tokens = self.cost.unwrap_or_else(|| {
+            let answer = question.most_llm_tokens.unwrap_or_else(|| llm_tokens(self.text.len() as u64));
+            question.llm_tokens.saturating_add(answer)
+        });
+        let ask = Ask { token: &label, llm_tokens };
         let now = live.time(now);
         let plan = live.behaviour.call(now, ask);
         Decision { label, plan, serial, generation }

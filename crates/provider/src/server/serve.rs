@@ -16,9 +16,9 @@ use crate::behaviour::Plan;
 use crate::dialect::Context;
 use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;
-use crate::script::Answer;
 use crate::server::course::{Between, Course};
 use crate::server::journal::Ended;
+use crate::server::pending::ByHand;
 use crate::server::provider::Provider;
 use crate::server::record::Draft;
 use crate::server::sending::{Call, Raw, Sending, Stream};
@@ -137,21 +137,28 @@ fn begin(
 
 /// Answers a request to a provider that is held, when somebody says what.
 async fn by_hand(
-    call: Call,
+    mut call: Call,
     provider: usize,
     label: Arc<str>,
     question: Question,
-    answer: oneshot::Receiver<Answer>,
+    answer: oneshot::Receiver<ByHand>,
 ) -> Sending {
     // Whoever could answer is there as long as the journal.
     let Ok(answer) = answer.await else { return Sending::Never(call) };
-    let shared = &call.shared;
-    let (at, provider) = (shared.clock.now(), &shared.providers[provider]);
-    let decision = provider.by_hand(at, Arc::clone(&label), answer);
+    let shared = Arc::clone(&call.shared);
+    let (at, which, provider) = (shared.clock.now(), provider, &shared.providers[provider]);
+    let is_by_hand = answer.is_some();
+    let mut decision = match answer {
+        Some(answer) => provider.by_hand(at, Arc::clone(&label), answer),
+        None => provider.call(at, &question),
+    };
+    let told = tell(&shared, provider, &question, &decision.plan, decision.serial);
+    let (generation, ticket) = decision.ticket();
+    call.ticket = Some((which, generation, ticket));
     let plan = decision.plan;
-    let told = tell(shared, provider, &question, &plan, decision.serial);
     let status = told.reply.status.code();
-    let words = (plan.refusal.map(|_| "hand"), plan.answer.fault.as_ref().map(fault_word));
+    let refusal = plan.refusal.map(|refusal| if is_by_hand { "hand" } else { refusal_word(refusal) });
+    let words = (refusal, plan.answer.fault.as_ref().map(fault_word));
     shared.journal.answered(call.number, (&provider.name, &label), status, words);
     told.send_later(plan, at, call).await
 }

@@ -75,6 +75,14 @@ impl Shared {
         self.providers.iter().filter(move |provider| provider.port == port)
     }
 
+    /// Whether whoever listens has seen what time it is.
+    pub(crate) fn is_settled(&self) -> bool {
+        let now = self.clock.now();
+        let settled =
+            |(number, port): (usize, &Port)| *port.listening.borrow() != self.is_refusing(number, now);
+        self.ports.iter().enumerate().all(settled)
+    }
+
     /// Waits until whoever listens has seen what time it is.
     pub(crate) async fn settled(&self) {
         let all = async {

@@ -109,7 +109,9 @@ impl Server {
             };
             let seed = settings.seed.unwrap_or(specified.seed);
             let fixed = (specified.name.into(), specified.dialect, port, specified.route, specified.text);
-            providers.push(Provider::new(fixed, (specified.upstream, specified.tokens), seed));
+            let mut provider = Provider::new(fixed, (specified.upstream, specified.tokens), seed);
+            provider.cost = specified.cost;
+            providers.push(provider);
         }
         let controller = bind(settings.control, "the control API")?;
         let control = controller.local_addr()?;

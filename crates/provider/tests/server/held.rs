@@ -159,3 +159,33 @@ async fn who_waits_for_a_time_that_has_come_is_on_its_way() {
     assert_eq!(mock.journal().that_ended(Ended::Whole).count(), 1);
     assert!(client.await.expect("no panic").contains("[DONE]"));
 }
+
+#[tokio::test]
+async fn what_is_let_go_is_answered_as_if_it_came_only_now() {
+    let upstream = "{ sk-a: [429, 200], quotas: [{ llmTokens: 30, per: 1m }] }";
+    let builder = MockProvider::builder().upstream(upstream).llm_tokens(10).hold(|_| true);
+    let clock = Virtual::default();
+    let mock = builder.clock(clock.clone()).start().await.expect("it starts");
+    let mut clients = Vec::new();
+    for asked in 1..=5 {
+        clients.push(asks(&mock, if asked == 2 { "sk-b" } else { "sk-a" }, QUESTION).await);
+        mock.settled(asked).await;
+    }
+    assert_eq!((mock.open(), mock.held().count()), (5, 5));
+    mock.release("sk-b").expect("it is held");
+    for _ in 0..4 {
+        mock.release("sk-a").expect("it is held");
+        mock.settled(5).await;
+    }
+    assert!(matches!(mock.release("sk-a"), Err(AnswerError::NoneHeld(_))));
+    for client in clients {
+        client.await.expect("no panic");
+    }
+    mock.idle().await;
+    // Thirty for three calls of ten, whatever they say.
+    mock.assert_answered("sk-a", &[429, 200, 200, 429]);
+    mock.assert_answered("sk-b", &[200]);
+    let refusals: Vec<_> = mock.journal().of("sk-a").iter().map(|entry| entry.refusal).collect();
+    assert_eq!(refusals, [Some("script"), None, None, Some("quota")]);
+    assert_eq!(mock.open(), 0);
+}

@@ -52,7 +52,7 @@ impl EngineTarget {
                     (trip.member, command, Some(trip))
                 }
                 Action::Outcome { worker, token, status, attempt } => {
-                    let token = self.id(token)?;
+                    let token = self.recording.id(token)?;
                     let command = Command::Outcome { token, status: *status, attempt: *attempt };
                     (self.member(*worker)?, command, None)
                 }
@@ -91,11 +91,11 @@ impl EngineTarget {
         let provider = std::mem::replace(&mut self.provider, provider);
         self.waiting = waiting;
         self.effect = Effect::default();
-        for line in &self.history.wire[1 + self.accounted..] {
+        for line in &self.recording.history.wire[1 + self.accounted..] {
             // What is wrong with the log so far is told in the end.
             let _ = self.account.hear(line, &[]);
         }
-        self.accounted = self.history.wire.len() - 1;
+        self.accounted = self.recording.appends();
         let beginning = begun.map(|begun| {
             let part = |(number, member): (u32, &Member)| Part {
                 number,
@@ -110,7 +110,7 @@ impl EngineTarget {
                 expects: items.iter().map(|(_, expect)| expect.clone()).collect(),
                 provider,
                 answers_probes: self.answers_probes,
-                pool: self.recorded.clone(),
+                pool: self.recording.pool.clone(),
                 account: self.account.clone(),
                 always: always.to_vec(),
                 admits,

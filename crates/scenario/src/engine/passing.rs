@@ -9,12 +9,12 @@ use crate::check::LONGEST;
 use crate::target::Refusal;
 
 /// A log longer than this is a mistake in a scenario: it is held in memory, and a person is to read it.
-const MOST_APPENDS: u64 = 100_000;
+pub(crate) const MOST_APPENDS: u64 = 100_000;
 
 impl EngineTarget {
     /// Lets the first tick of a new interval fall due an interval from now.
     pub(super) fn set_timers(&mut self) {
-        let interval = self.recorded.policy().failover().map(Failover::health_check_interval);
+        let interval = self.recording.pool.policy().failover().map(Failover::health_check_interval);
         if interval != self.interval {
             self.interval = interval;
             for member in &mut self.members {

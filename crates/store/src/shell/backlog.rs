@@ -116,6 +116,11 @@ impl Backlog {
         self.verbatim + self.summed.iter().map(Summed::len).sum::<usize>()
     }
 
+    /// Whether nothing is left, nor anybody who waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty() && self.summed.is_empty()
+    }
+
     /// Adds a command. `policy` tells what a status means.
     pub(super) fn push(&mut self, waiting: Waiting, policy: &Policy) {
         // What is summed up came before.

@@ -30,6 +30,8 @@ pub(super) struct Core<U, O> {
     flight: Flight,
     /// So many commands go one by one: one of them cannot be appended.
     singly: usize,
+    /// Whether all do, and nothing but what is queued is performed.
+    one_by_one: bool,
     era: u64,
     standing: Standing,
     /// Whether the pool has changed since it was published.
@@ -63,12 +65,21 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
             backlog: Backlog::new(),
             flight: Flight::default(),
             singly: 0,
+            one_by_one: false,
             era: 0,
             standing,
             changed: false,
             was_alone: false,
             pause: FIRST_PAUSE,
         }
+    }
+
+    pub(super) fn decide_one_by_one(&mut self) {
+        self.one_by_one = true;
+    }
+
+    pub(super) fn has_commands(&self) -> bool {
+        !self.backlog.is_empty()
     }
 
     pub(super) fn head(&self) -> Head {
@@ -135,7 +146,7 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
     /// Takes the next commands from the backlog; gives the append to send.
     pub(super) fn propose(&mut self) -> Option<Append> {
         loop {
-            let most = if self.singly > 0 { 1 } else { usize::MAX };
+            let most = if self.singly > 0 || self.one_by_one { 1 } else { usize::MAX };
             let mut batch = self.backlog.take(self.worker.pool(), most);
             if batch.is_empty() {
                 return None;
@@ -147,6 +158,9 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
                 return append;
             }
             self.settle_flight();
+            if self.one_by_one {
+                return None;
+            }
         }
     }
 
@@ -234,7 +248,7 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
 
     /// A worker moves up to the log's time at its first command after joining, and what came due before is done at once.
     fn tick_after_joining(&mut self, began: bool) {
-        if began {
+        if began && !self.one_by_one {
             self.queue_tick();
         }
     }

@@ -58,7 +58,15 @@ pub struct Driver<S, U, O> {
     store: S,
     queue: Queue,
     core: Core<U, O>,
-    patience: time::Duration,
+    patience: Patience,
+    one_by_one: bool,
+}
+
+/// How long a store may take to answer.
+#[derive(Debug)]
+struct Patience {
+    now: time::Duration,
+    least: time::Duration,
 }
 
 /// What is queued, and room for what is taken from it.
@@ -78,7 +86,17 @@ impl<S: Store, U: Fn() -> Duration + Send, O: Observer> Driver<S, U, O> {
         observer: O,
     ) -> Self {
         let core = Core::new(shared, worker, uptime, observer);
-        Self { store, queue: Queue { items, taken: Vec::new() }, core, patience: PATIENCE }
+        let patience = Patience { now: PATIENCE, least: PATIENCE };
+        Self { store, queue: Queue { items, taken: Vec::new() }, core, patience, one_by_one: false }
+    }
+
+    /// For a rehearsal, whose store says when what is done: the store is asked what is newer before each command, every command
+    /// goes into an append of its own, no tick follows on joining, and the store is away only when it says so.
+    pub fn one_by_one(mut self) -> Self {
+        self.one_by_one = true;
+        self.core.decide_one_by_one();
+        self.patience = Patience { now: time::Duration::MAX, least: time::Duration::MAX };
+        self
     }
 
     /// Drives the worker until every [`super::Shell`] is dropped and, if the store can be reached, all is settled. Needs a
@@ -93,10 +111,15 @@ impl<S: Store, U: Fn() -> Duration + Send, O: Observer> Driver<S, U, O> {
                 ended = self.look().await;
                 continue;
             }
-            while ended.is_continue()
-                && let Some(append) = self.core.propose()
-            {
-                ended = self.settle(Sent::Append(append)).await;
+            while ended.is_continue() && self.core.has_commands() {
+                if self.one_by_one {
+                    ended = self.look().await;
+                }
+                if ended.is_continue()
+                    && let Some(append) = self.core.propose()
+                {
+                    ended = self.settle(Sent::Append(append)).await;
+                }
             }
             if ended.is_break() || last {
                 return;
@@ -246,13 +269,13 @@ impl Queue {
 /// asked is dropped, which a store allows, and is to be asked again.
 async fn ask<T, U: Fn() -> Duration + Send, O: Observer>(
     asked: impl Future<Output = Result<T, StoreError>>,
-    patience: &mut time::Duration,
+    patience: &mut Patience,
     queue: &mut Queue,
     core: &mut Core<U, O>,
 ) -> Result<T, StoreError> {
     core.tell();
     let mut asked = pin!(asked);
-    let mut lapse = pin!(tokio::time::sleep(*patience));
+    let mut lapse = pin!(tokio::time::sleep(patience.now));
     loop {
         // Nobody waits for the answer of a store that is away.
         let nobody = queue.is_over();
@@ -262,12 +285,12 @@ async fn ask<T, U: Fn() -> Duration + Send, O: Observer>(
         tokio::select! {
             biased;
             answer = &mut asked => {
-                *patience = PATIENCE;
+                patience.now = patience.least;
                 return answer;
             }
             () = &mut lapse => {
-                let why = format!("nothing for {} s", patience.as_secs());
-                *patience = (*patience * 2).min(MOST_PATIENCE);
+                let why = format!("nothing for {} s", patience.now.as_secs());
+                patience.now = (patience.now * 2).min(MOST_PATIENCE);
                 return Err(StoreError::Unanswered { why });
             }
             () = queue.take_in(core), if !nobody => {}
