@@ -18,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::secret::Secret;
@@ -33,6 +34,13 @@ pub(crate) struct Admin {
     pub(crate) token: Option<Secret>,
     /// What the log's time counts from, in milliseconds since the Unix epoch.
     pub(crate) log_zero: u64,
+    /// One for each stream of events.
+    pub(crate) streams: Arc<Semaphore>,
+}
+
+impl Admin {
+    /// So many streams of events there may be: others find room to ask whether it is well.
+    pub(crate) const STREAMS: usize = 32;
 }
 
 /// After a failure to accept, as for want of files.

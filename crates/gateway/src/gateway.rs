@@ -10,7 +10,7 @@ use firedrill_clock::{Clock, Real};
 use firedrill_failover::{Command, Config, Instant, Worker, WorkerId};
 use firedrill_store::{MemoryStore, Observer, Quiet, Shell, Store};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::admin::{self, Admin};
@@ -168,7 +168,8 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
         if let (Some((listener, _)), Some(story)) = (admin, story) {
             let token = settings.admin_token;
             let shared = Arc::clone(&shared);
-            let admin = Admin { shared, story, worker: id, token, log_zero: settings.log_zero };
+            let streams = Arc::new(Semaphore::new(Admin::STREAMS));
+            let admin = Admin { shared, story, worker: id, token, log_zero: settings.log_zero, streams };
             others.push(tokio::spawn(admin::serve(Arc::new(admin), listener)).abort_handle());
         }
         let serving = tokio::spawn(proxy::accept(Arc::clone(&shared), listener));

@@ -22,24 +22,31 @@ pub struct Watch {
     files: Vec<PathBuf>,
     /// What they held.
     seen: Fingerprint,
+    every: Duration,
 }
 
 impl Watch {
-    /// How often the files are looked at.
+    /// How often the files are looked at, unless something else is said.
     pub const EVERY: Duration = Duration::from_secs(1);
 
     /// Of the file at `path`, which was read as `running`.
     pub fn new(path: &Path, running: GatewayFile) -> Self {
         let files = running.files.clone();
         let seen = held(path, &files);
-        Self { path: path.to_owned(), running, files, seen }
+        Self { path: path.to_owned(), running, files, seen, every: Self::EVERY }
+    }
+
+    /// Looks at the files as often as this, which is not zero.
+    #[must_use]
+    pub fn every(self, every: Duration) -> Self {
+        Self { every, ..self }
     }
 
     /// Waits until a file holds something else than before, twice in a row: one that is being written is left alone. Reads
     /// them on a thread for what blocks. Safe to be dropped and called again.
     pub async fn changed(&mut self) {
         let mut before = self.seen;
-        let mut often = tokio::time::interval(Self::EVERY);
+        let mut often = tokio::time::interval(self.every);
         often.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             often.tick().await;

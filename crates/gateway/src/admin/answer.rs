@@ -140,8 +140,9 @@ fn told(admin: &Arc<Admin>, request: &Request<Incoming>) -> Answer {
             let page = page.expect("broken invariant: a text can be written to");
             Answer::new(StatusCode::OK, metrics::CONTENT_TYPE, page)
         }
-        "/events" => events::events(admin, request)
-            .unwrap_or_else(|why| Answer::refused(StatusCode::BAD_REQUEST, &why)),
+        "/events" => {
+            events::events(admin, request).unwrap_or_else(|(status, why)| Answer::refused(status, &why))
+        }
         _ => Answer::refused(
             StatusCode::NOT_FOUND,
             "nothing is here; there is /state, /events, /metrics, /healthz and /readyz",

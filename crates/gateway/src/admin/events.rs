@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firedrill_failover::Version;
-use hyper::Request;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::HeaderName;
+use hyper::{Request, StatusCode};
 use tokio::sync::mpsc;
 
 use super::Admin;
@@ -22,11 +22,21 @@ const WAITING: usize = 64;
 /// A stream of events from the version that `request` names, or from the first that is kept.
 ///
 /// # Errors
-/// If what it names is no version.
-pub(super) fn events(admin: &Arc<Admin>, request: &Request<Incoming>) -> Result<Answer, String> {
-    let from = from(request)?;
+/// If what it names is no version, or there are as many streams as there may be.
+pub(super) fn events(
+    admin: &Arc<Admin>,
+    request: &Request<Incoming>,
+) -> Result<Answer, (StatusCode, String)> {
+    let from = from(request).map_err(|why| (StatusCode::BAD_REQUEST, why))?;
+    let permit = Arc::clone(&admin.streams).try_acquire_owned().map_err(|_| {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("there are {} streams already", Admin::STREAMS))
+    })?;
     let (sender, events) = mpsc::channel(WAITING);
-    tokio::spawn(send(Arc::clone(&admin.story), from, sender));
+    let story = Arc::clone(&admin.story);
+    tokio::spawn(async move {
+        send(story, from, sender).await;
+        drop(permit);
+    });
     Ok(Answer::events(events))
 }
 

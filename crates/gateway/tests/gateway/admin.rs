@@ -25,6 +25,11 @@ impl World {
         (answer.status(), answer.text().await.expect("text"))
     }
 
+    /// The status of a stream of events that is asked for and given up.
+    async fn client_stream(&self) -> u16 {
+        client().get(self.admin("/events")).send().await.expect("an answer").status().as_u16()
+    }
+
     async fn state(&self) -> Value {
         let (status, state) = self.told("/state").await;
         assert_eq!(status, 200, "{state}");
@@ -163,6 +168,20 @@ async fn events_are_told_as_they_happen_and_again_from_a_version() {
     let (status, why) = world.told("/events?from=x").await;
     assert_eq!(status, 400);
     assert!(why.contains("expected the number of a version, found `x`"), "{why}");
+}
+
+#[tokio::test]
+async fn streams_leave_room_for_who_asks_whether_it_is_well() {
+    let world = with_admin(setup(&["sk-a"])).before("{ default: 200 }").await;
+    let mut streams = Vec::new();
+    for _ in 0..32 {
+        streams.push(world.events("/events", "").await);
+    }
+    assert_eq!(world.told("/events").await.0, 503);
+    assert_eq!(world.told("/healthz").await.0, 200);
+    streams.pop();
+    let again = async { while world.client_stream().await != 200 {} };
+    tokio::time::timeout(Duration::from_secs(10), again).await.expect("room again");
 }
 
 #[tokio::test]
