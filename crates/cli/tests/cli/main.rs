@@ -3,6 +3,7 @@
 mod check;
 mod conform;
 mod explore;
+mod gateway;
 mod help;
 mod mock;
 mod new;

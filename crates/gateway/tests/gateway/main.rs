@@ -1,5 +1,6 @@
 //! The gateway between its clients and a provider, over real connections on loopback.
 
+mod admin;
 mod crowd;
 mod failover;
 mod failures;
@@ -8,6 +9,7 @@ mod limits;
 mod others;
 mod plain;
 mod rehearsal;
+mod reload;
 mod retries;
 mod secrets;
 mod streams;
