@@ -45,12 +45,9 @@ fn both(path: &Path) -> datatest_stable::Result<()> {
     }
     let differ = engine.iter().zip(&gateway).position(|(engine, gateway)| engine != gateway);
     let differ = differ.unwrap_or(engine.len().min(gateway.len()));
-    Err(format!(
-        "the targets differ in line {differ}\n\nengine:\n{}\n\ngateway:\n{}",
-        engine.join("\n"),
-        gateway.join("\n")
-    )
-    .into())
+    let (engine, gateway) = (engine[differ..].join("\n"), gateway[differ..].join("\n"));
+    println!("from line {differ} on the engine:\n{engine}\n\nand on the gateway:\n{gateway}");
+    Err("the targets differ".into())
 }
 
 /// All that a run came to, as lines.

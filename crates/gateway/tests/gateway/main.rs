@@ -1,5 +1,6 @@
 //! The gateway between its clients and a provider, over real connections on loopback.
 
+mod crowd;
 mod failover;
 mod failures;
 mod guard;
@@ -109,6 +110,7 @@ impl Setup {
             Vendor::Gemini => Dialect::Gemini,
             Vendor::Qwen => Dialect::Qwen,
             Vendor::DeepSeek => Dialect::DeepSeek,
+            Vendor::Bedrock => Dialect::Bedrock,
         };
         let mock = MockProvider::builder()
             .dialect(dialect)
