@@ -24,6 +24,7 @@ mod record;
 mod sending;
 mod serve;
 mod shared;
+mod shown;
 mod start;
 mod tokens;
 mod written;

@@ -1,8 +1,8 @@
 //! What a gateway makes of the answer to a call, be it to a request or to a probe: what it reports and when, and what its client
 //! gets. On the engine alone there are no sockets, so this says it from what the provider means to do.
 //!
-//! A gateway knows what to report once it has the headers, if they say failure, and once it has the whole body, if they say
-//! success. A body that it does not keep up with is none of its business: it passes it on.
+//! A gateway knows what to report once it has the headers, if they say failure or are to be retried, and once it has the whole body,
+//! if they say success. A body that it does not keep up with is none of its business: it passes it on.
 
 use firedrill_failover::{Duration, Instant, Policy, Status};
 use firedrill_provider::{After, Fault, Plan, WELL};
@@ -35,13 +35,14 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The answer to a call at `now`, which the provider means to answer by `plan` and, if that is a stream, in `pieces`; `None`
-    /// if its body never ends.
+    /// if its body never ends. `passes_on` tells
+    /// by the status of the headers, and when they come, whether the body is waited for.
     pub(crate) fn new(
         plan: &Plan,
         pieces: &[Piece],
-        policy: &Policy,
         patience: Patience,
         now: Instant,
+        passes_on: impl FnOnce(Status, Instant) -> bool,
     ) -> Option<Self> {
         let fault = plan.answer.fault.as_ref();
         if fault == Some(&Fault::Stall) || plan.wait >= patience.headers {
@@ -67,12 +68,13 @@ impl Answer {
         let status = if fault == Some(&Fault::ErrorEvent) { WELL } else { plan.answer.status };
         let whole = Self { status, known: at, headers: Some(status), broken: false, over: at };
         let breaks = if stalls { Some((Status::TIMEOUT, end + patience.piece)) } else { breaks };
+        let passes_on = passes_on(status, at);
         Some(match breaks {
-            Some((named, over)) if policy.is_success(status) => {
+            Some((named, over)) if passes_on => {
                 Self { status: named, known: over, broken: true, over, ..whole }
             }
             Some((_, over)) => Self { broken: true, over, ..whole },
-            None if policy.is_success(status) => Self { known: end, over: end, ..whole },
+            None if passes_on => Self { known: end, over: end, ..whole },
             None => Self { over: end, ..whole },
         })
     }
@@ -89,7 +91,8 @@ impl Answer {
     /// What a probe that may take `most` reports of its answer, and when. A probe waits for the whole body.
     pub(crate) fn of_probe(plan: &Plan, policy: &Policy, most: Duration, now: Instant) -> (Status, Instant) {
         let late = (Status::TIMEOUT, now + most);
-        let answer = Self::new(plan, &[], policy, Patience { headers: most, piece: most }, now);
+        let patience = Patience { headers: most, piece: most };
+        let answer = Self::new(plan, &[], patience, now, |status, _| policy.is_success(status));
         answer.map_or(late, |answer| if answer.known < late.1 { (answer.status, answer.known) } else { late })
     }
 
@@ -163,12 +166,18 @@ mod tests {
         let (plan, config) = plan(script);
         let now = Instant::from_millis(1_000);
         let since = |at: Instant| at.since(now);
-        let answer = Answer::new(&plan, &[], config.policy(), PATIENCE, now).map(|answer| {
-            let Answer { status, known, broken, over, .. } = answer;
-            let broken = if broken { " broken" } else { "" };
-            let passed = if answer.is_passed_on() { ", passed on" } else { "" };
-            format!("{status} at {}, {}{broken} until {}{passed}", since(known), answer.client(), since(over))
-        });
+        let answer = Answer::new(&plan, &[], PATIENCE, now, |status, _| config.policy().is_success(status))
+            .map(|answer| {
+                let Answer { status, known, broken, over, .. } = answer;
+                let broken = if broken { " broken" } else { "" };
+                let passed = if answer.is_passed_on() { ", passed on" } else { "" };
+                format!(
+                    "{status} at {}, {}{broken} until {}{passed}",
+                    since(known),
+                    answer.client(),
+                    since(over)
+                )
+            });
         assert_eq!(answer.unwrap_or_else(|| "never".to_owned()), expect, "{script}");
     }
 

@@ -42,9 +42,9 @@ impl Provider {
         &mut self,
         label: &str,
         stream: bool,
-        policy: &Policy,
         patience: Patience,
         now: Instant,
+        passes_on: impl FnOnce(Status, Instant) -> bool,
     ) -> Option<(Answer, Ticket)> {
         // Who is refused a connection has not called.
         if self.behaviour.is_refusing(now) {
@@ -52,7 +52,7 @@ impl Provider {
         }
         let plan = self.behaviour.call(now, Ask { token: label, llm_tokens: LLM_TOKENS });
         let pieces = Question { dialect: self.dialect, stream }.pieces(&plan, &self.behaviour);
-        let answer = Answer::new(&plan, &pieces, policy, patience, now);
+        let answer = Answer::new(&plan, &pieces, patience, now, passes_on);
         if answer.is_none() {
             self.ended(plan.ticket);
             return None;
@@ -76,6 +76,11 @@ impl Provider {
     pub(crate) fn ended(&mut self, ticket: Ticket) {
         self.behaviour.ended(ticket);
     }
+}
+
+/// Why a step is skipped whose answer would never come to its end.
+pub(crate) fn never_ends(label: &str) -> Refusal {
+    Refusal::CannotAsk(format!("the answer to {label} never ends, and neither would this step"))
 }
 
 /// A request with the tokens that it has tried.
@@ -141,10 +146,14 @@ impl Trip {
         let label = pool.token(token).map(|token| token.label.to_owned()).unwrap_or_default();
         let left = pool.policy().retry().map_or(self.timeout, |retry| retry.left(self.began, now));
         let patience = Patience { headers: self.timeout.min(left), piece: self.timeout };
-        let answered = provider.request(&label, self.stream, pool.policy(), patience, now);
-        let (answer, ticket) = answered.ok_or_else(|| {
-            Refusal::CannotAsk(format!("the answer to {label} never ends, and neither would this step"))
-        })?;
+        let retries = u32::try_from(self.tried.len()).unwrap_or(u32::MAX);
+        let (policy, began) = (pool.policy(), self.began);
+        let passes_on = |status, at| {
+            let again = policy.retry().is_some_and(|retry| retry.allows(status, retries, began, at));
+            policy.is_success(status) && !again
+        };
+        let answered = provider.request(&label, self.stream, patience, now, passes_on);
+        let (answer, ticket) = answered.ok_or_else(|| never_ends(&label))?;
         if self.at_once && answer.over > now {
             return Err(Refusal::Impossible(format!(
                 "the answer to {label} takes {}, and no time passes while several things happen at once",

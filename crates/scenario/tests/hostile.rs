@@ -166,7 +166,7 @@ fn every_key_may_be_misspelt_and_the_right_one_is_named() {
 }
 
 /// The keys of a Higress provider that have nothing to do with failover: none is mistaken for one that has.
-const UNRELATED: &str = "id type protocol modelMapping context contextCleanupCommands customSettings basePath \
+const UNRELATED: &str = "id protocol modelMapping context contextCleanupCommands customSettings basePath \
     basePathHandling capabilities reasoningContentMode subProviders providerDomain providerBasePath \
     mergeConsecutiveMessages openaiCustomUrl moonshotFileId azureServiceUrl qwenFileIds qwenEnableSearch \
     qwenEnableCompatible qwenDomain ollamaServerHost ollamaServerPort hunyuanAuthId hunyuanAuthKey \

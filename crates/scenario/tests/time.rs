@@ -157,6 +157,17 @@ fn no_answer_takes_more_than_ten_years() {
     assert!(failure.problem.to_string().contains("expected at most 87600h to pass in all"));
 }
 
+/// Where a success is to be retried its headers are enough, so its body is none of the token's faults.
+#[test]
+fn a_success_that_is_tried_again_is_not_waited_for() {
+    let upstream = "{ sk-a: { status: 200, fault: { stallAfter: { bytes: 9 } } } }";
+    let steps = "
+  - request: { draws: [sk-a, sk-b], expect: { status: 200, broken: false, events: [] } }
+  - outcome: { token: sk-a, status: 429, expect: { unavailableSince: { sk-a: 0ms } } }";
+    let retry = "  retryOnFailure: { enabled: true, retryOnStatus: [\"200\"] }\nupstream:";
+    passes(&scenario(COOLS, upstream, steps).replace("upstream:", retry));
+}
+
 /// What a gateway reports of an answer, when it knows it and when its client has it all, by another way of reckoning: from the
 /// kind, the latency, and a `timeout` of ten seconds.
 fn reckoned(kind: &str, latency: u64) -> (&'static str, u64, u64) {

@@ -12,3 +12,4 @@ mod replay;
 mod run;
 mod sandbox;
 mod secrets;
+mod stranger;

@@ -1,5 +1,6 @@
 //! The gateway between its clients and a provider, over real connections on loopback.
 
+mod crowd;
 mod failover;
 mod failures;
 mod guard;

@@ -149,12 +149,19 @@ impl Journal {
         })
     }
 
-    /// Writes down what a request that was held is answered, as far as it is not forgotten.
-    pub(crate) fn answered(&self, number: u64, told: &Draft<'_>) {
+    /// Writes down what a request that was held is answered, as far as it is not forgotten: by which provider and to which
+    /// token, and the words for the refusal and the fault.
+    pub(crate) fn answered(
+        &self,
+        number: u64,
+        (provider, token): (&Arc<str>, &Arc<str>),
+        status: u16,
+        (refusal, fault): (Option<&'static str>, Option<&'static str>),
+    ) {
         self.change(|pages| {
-            pages.count(&told.provider, &told.token, told.status);
+            pages.count(provider, token, status);
             if let Some(record) = pages.record(number) {
-                (record.status, record.refusal, record.fault) = (told.status, told.refusal, told.fault);
+                (record.status, record.refusal, record.fault) = (status, refusal, fault);
             }
         });
     }

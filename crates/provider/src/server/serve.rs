@@ -1,31 +1,29 @@
 //! One request to a provider: whose it is, what it asks, what the behaviour says, and what is sent.
 
 use std::borrow::Cow;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use firedrill_failover::{Duration, Instant};
 use firedrill_line::Phase;
-use firedrill_yaml::presentable;
 use hyper::body::{Body as _, Bytes, Incoming as IncomingBody};
-use hyper::header::{CONNECTION, DATE, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, DATE, HOST, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
+use tokio::sync::oneshot;
 
-use crate::behaviour::{Plan, Refusal};
+use crate::behaviour::Plan;
 use crate::dialect::Context;
 use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;
 use crate::server::course::{Between, Course};
 use crate::server::journal::Ended;
+use crate::server::pending::ByHand;
 use crate::server::provider::Provider;
 use crate::server::record::Draft;
 use crate::server::sending::{Call, Raw, Sending, Stream};
 use crate::server::shared::Shared;
-
-/// Longer paths and models are cut in the journal, in bytes.
-const LONGEST: usize = 256;
-
-/// No key that can be told from a word is shorter, in bytes.
-const SHORTEST_KEY: usize = 16;
+use crate::server::shown::{fault_word, refusal_word, secrets, shown};
 
 /// Answers `request`, or does with it what its fate is.
 pub(crate) async fn answer(
@@ -36,10 +34,31 @@ pub(crate) async fn answer(
     phase.set(Phase::BODY);
     let (head, body) = request.into_parts();
     let at = shared.clock.now();
+    let body = read(body, shared.limits.body_bytes).await;
+    phase.set(Phase::ANSWERING);
+    // Most are answered at once: what is kept while others wait is not made for them.
+    match begin((shared, port), phase, at, &head, body) {
+        Begun::Now(sending) => sending,
+        Begun::Later(later) => later.await,
+    }
+}
+
+/// An answer that has begun.
+enum Begun {
+    Now(Sending),
+    Later(Pin<Box<dyn Future<Output = Sending> + Send>>),
+}
+
+/// Begins to answer the request that came `at` then.
+fn begin(
+    (shared, port): (Arc<Shared>, usize),
+    phase: Phase,
+    at: Instant,
+    head: &Parts,
+    body: Result<Bytes, Unread>,
+) -> Begun {
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).or(head.uri.host()).unwrap_or("");
     let found = find(&shared, port, without_port(host), head.uri.path());
-    let whole = read(body, shared.limits.body_bytes).await;
-    phase.set(Phase::ANSWERING);
     let mut draft = Draft {
         at: at.as_millis(),
         provider: Arc::clone(found.map_or(&shared.nobody, |(number, _)| &shared.providers[number].name)),
@@ -54,32 +73,32 @@ pub(crate) async fn answer(
     };
     // What is wrong in itself has no token that could be told from other words.
     let masked = || shown(head.uri.path(), &secrets(&head.headers));
-    let whole = match whole {
-        Ok(whole) => whole,
+    let body = match body {
+        Ok(body) => body,
         Err(unread) => {
             (draft.status, draft.path) = (unread.status(), masked());
             let mut sending = wrong(&shared, phase, draft, &unread.message(shared.limits.body_bytes));
             if let Sending::Http(response) = &mut sending {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            return sending;
+            return Begun::Now(sending);
         }
     };
     let Some((number, path)) = found else {
         draft.path = masked();
         let message = "no provider is served at this host and path";
-        return wrong(&shared, phase, draft, message);
+        return Begun::Now(wrong(&shared, phase, draft, message));
     };
     let provider = &shared.providers[number];
     let query = head.uri.query().unwrap_or("");
     let (method, headers) = (head.method.as_str(), &head.headers);
-    let question = match provider.dialect.read(&Incoming { method, path, query, headers, body: &whole }) {
+    let question = match provider.dialect.read(&Incoming { method, path, query, headers, body: &body }) {
         Ok(question) => question,
         Err(reply) => {
             (draft.status, draft.path) = (reply.status.code(), masked());
             let number = shared.journal.begin(draft);
             let call = Call { shared, number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
-            return send(reply, None, Course::plain, call);
+            return Begun::Now(send(reply, None, Course::plain, call));
         }
     };
     draft.path = shown(head.uri.path(), &[&question.token]);
@@ -90,7 +109,10 @@ pub(crate) async fn answer(
     {
         (draft.token, draft.status, draft.refusal) = (label, 0, None);
         if hold(&draft.entry(0)) {
-            return Box::pin(by_hand(Arc::clone(&shared), phase, number, draft, &question)).await;
+            let (entry, answer) = shared.journal.hold(&draft);
+            let label = draft.token;
+            let call = Call { shared, number: entry, ticket: None, bytes: 0, ended: Ended::Gone, phase };
+            return Begun::Later(Box::pin(by_hand(call, number, label, question, answer)));
         }
     }
     let mut decision = provider.call(at, &question);
@@ -104,40 +126,41 @@ pub(crate) async fn answer(
         refusal => refusal.map(refusal_word),
     };
     draft.fault = plan.answer.fault.as_ref().map(fault_word);
-    let entry_number = shared.journal.begin(draft);
+    let entry = shared.journal.begin(draft);
     let ticket = Some((number, generation, ticket));
-    let call = Call { shared, number: entry_number, ticket, bytes: 0, ended: Ended::Gone, phase };
-    told.send(plan, at, call).await
+    let call = Call { shared, number: entry, ticket, bytes: 0, ended: Ended::Gone, phase };
+    if plan.wait == Duration::ZERO {
+        return Begun::Now(told.send(plan, call));
+    }
+    Begun::Later(Box::pin(told.send_later(plan, at, call)))
 }
 
-/// Holds a request to a provider until somebody answers it.
+/// Answers a request to a provider that is held, when somebody says what.
 async fn by_hand(
-    shared: Arc<Shared>,
-    phase: Phase,
+    mut call: Call,
     provider: usize,
-    mut draft: Draft<'_>,
-    question: &Question,
+    label: Arc<str>,
+    question: Question,
+    answer: oneshot::Receiver<ByHand>,
 ) -> Sending {
-    let (number, answer) = shared.journal.hold(&draft);
-    let mut call =
-        Call { shared: Arc::clone(&shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
     // Whoever could answer is there as long as the journal.
-    let Ok(by_hand) = answer.await else { return Sending::Never(call) };
+    let Ok(answer) = answer.await else { return Sending::Never(call) };
+    let shared = Arc::clone(&call.shared);
     let (at, which, provider) = (shared.clock.now(), provider, &shared.providers[provider]);
-    let is_by_hand = by_hand.is_some();
-    let mut decision = match by_hand {
-        Some(answer) => provider.by_hand(at, Arc::clone(&draft.token), answer),
-        None => provider.call(at, question),
+    let is_by_hand = answer.is_some();
+    let mut decision = match answer {
+        Some(answer) => provider.by_hand(at, Arc::clone(&label), answer),
+        None => provider.call(at, &question),
     };
-    let told = tell(&shared, provider, question, &decision.plan, decision.serial);
+    let told = tell(&shared, provider, &question, &decision.plan, decision.serial);
     let (generation, ticket) = decision.ticket();
     call.ticket = Some((which, generation, ticket));
-    draft.status = told.reply.status.code();
-    draft.refusal =
-        decision.plan.refusal.map(|refusal| if is_by_hand { "hand" } else { refusal_word(refusal) });
-    draft.fault = decision.plan.answer.fault.as_ref().map(fault_word);
-    shared.journal.answered(number, &draft);
-    told.send(decision.plan, at, call).await
+    let plan = decision.plan;
+    let status = told.reply.status.code();
+    let refusal = plan.refusal.map(|refusal| if is_by_hand { "hand" } else { refusal_word(refusal) });
+    let words = (refusal, plan.answer.fault.as_ref().map(fault_word));
+    shared.journal.answered(call.number, (&provider.name, &label), status, words);
+    told.send_later(plan, at, call).await
 }
 
 /// What is told, and the waits between its events.
@@ -157,15 +180,19 @@ fn tell(shared: &Shared, provider: &Provider, question: &Question, plan: &Plan, 
 }
 
 impl Told {
+    fn send(self, plan: Plan, call: Call) -> Sending {
+        let (first, between) = (plan.first, self.between);
+        send(self.reply, plan.answer.fault, |body, fault| Course::new(body, fault, first, between), call)
+    }
+
     /// Sends it to the request that came `at` then, when its time has come.
-    async fn send(self, plan: Plan, at: Instant, call: Call) -> Sending {
+    async fn send_later(self, plan: Plan, at: Instant, call: Call) -> Sending {
         if plan.wait > Duration::ZERO {
             call.wait(Some(at + plan.wait));
             call.shared.clock.wait_until(at + plan.wait).await;
             call.go_on();
         }
-        let (first, between) = (plan.first, self.between);
-        send(self.reply, plan.answer.fault, |body, fault| Course::new(body, fault, first, between), call)
+        self.send(plan, call)
     }
 }
 
@@ -190,7 +217,7 @@ pub(crate) async fn read(mut body: IncomingBody, most: usize) -> Result<Bytes, U
     }
     let mut first = Bytes::new();
     let mut whole: Option<Vec<u8>> = None;
-    while let Some(frame) = std::future::poll_fn(|cx| std::pin::Pin::new(&mut body).poll_frame(cx)).await {
+    while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         // What is no data is a trailer.
         let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
         if first.is_empty() {
@@ -308,65 +335,4 @@ fn send(
     let length = (!stream && !endless).then(|| course.length());
     let clock = Arc::clone(&call.shared.clock);
     Sending::Http(Box::new(response.map(|()| Stream::new(course, clock, length, Some(call)))))
-}
-
-/// The values of headers that may hold a token.
-fn secrets(headers: &HeaderMap) -> Vec<&str> {
-    let names = ["authorization", "api-key", "x-api-key", "x-goog-api-key"];
-    let values = names.iter().flat_map(|name| headers.get_all(*name)).filter_map(|value| value.to_str().ok());
-    values.flat_map(str::split_whitespace).collect()
-}
-
-/// The start of `text`, without `secrets` and what else looks like a key, and with nothing in it that steers a terminal.
-fn shown<'a>(text: &'a str, secrets: &[&str]) -> Cow<'a, str> {
-    let mut text = Cow::Borrowed(text);
-    for secret in secrets {
-        // What is shorter is a word that a path may have by chance.
-        if secret.len() >= 4 && text.contains(secret) {
-            text = text.replace(secret, "********").into();
-        }
-    }
-    if is_plain(&text) {
-        return text;
-    }
-    let mut shown = presentable(&text);
-    shown.truncate(shown.floor_char_boundary(LONGEST));
-    shown.into()
-}
-
-/// Whether a text is short, has nothing that needs to be written out, and no word as long as a key: most are.
-fn is_plain(text: &str) -> bool {
-    let (mut run, mut longest) = (0, 0);
-    for byte in text.bytes() {
-        run = if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    text.len() <= LONGEST && longest < SHORTEST_KEY && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-const fn refusal_word(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::Outage => "outage",
-        Refusal::Concurrent => "concurrent",
-        Refusal::Quota { .. } => "quota",
-        Refusal::Script => "script",
-        Refusal::Chance => "chance",
-    }
-}
-
-const fn fault_word(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::Refused => "refused",
-        Fault::Reset => "reset",
-        Fault::ResetAfterHeaders => "resetAfterHeaders",
-        Fault::Cut(_) => "cut",
-        Fault::Stall => "stall",
-        Fault::StallAfter(_) => "stallAfter",
-        Fault::Drip(_) => "drip",
-        Fault::MalformedChunk => "malformedChunk",
-        Fault::InvalidJson => "invalidJson",
-        Fault::WrongLength => "wrongLength",
-        Fault::ErrorEvent => "errorEvent",
-        Fault::Endless => "endless",
-    }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use firedrill_provider::{MockFile, Server, Settings, Virtual};
 use firedrill_yaml::Source;
 use reqwest::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::{QUESTION, client};
 
@@ -78,6 +80,27 @@ async fn a_port_is_closed_by_whom_it_belongs_to_alone() {
     let (status, told) = control(&server, Method::PUT, "/upstream/openai", block).await;
     assert_eq!(status, 200, "{told}");
     assert_eq!(statuses(&urls).await, [None, Some(429), Some(503)]);
+}
+
+/// Not seen at once if it is not so, but in one of so many times.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_clock_comes_back_when_the_port_is_as_it_should_be() {
+    let (server, urls) = serve();
+    let own = server.served().next().and_then(|served| served.address).expect("a port of its own");
+    let mut stream = TcpStream::connect(server.control()).await.expect("it listens");
+    for _ in 0..100 {
+        for (by, open) in [("10s", false), ("5s", true)] {
+            let body = format!("advance: {by}");
+            let head = format!("POST /clock HTTP/1.1\r\nhost: a\r\ncontent-length: {}", body.len());
+            stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.expect("written");
+            let mut told = [0; 1024];
+            let read = stream.read(&mut told).await.expect("an answer");
+            assert!(told[..read].starts_with(b"HTTP/1.1 200"));
+            assert_eq!(TcpStream::connect(own).await.is_ok(), open, "after {by}");
+        }
+        control(&server, Method::POST, "/reset", "").await;
+    }
+    assert_eq!(statuses(&urls).await, [Some(200), Some(429), Some(503)]);
 }
 
 #[tokio::test]
