@@ -18,13 +18,15 @@ use std::sync::Arc;
 use firedrill_clock::{Clock as _, NEW_YEAR};
 use firedrill_failover::{Command, Config, Duration, Status, Token, WorkerId};
 use firedrill_gateway::{Gateway, Lost, Secret, Secrets, Settings, Vendor};
-use firedrill_provider::{Answer, Dialect, MockProvider};
+use firedrill_provider::{Answer, Dialect, Fault, MockProvider, Upstream};
 use firedrill_store::Shell;
+use firedrill_yaml::Problem;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::question::{MODEL, Question};
 use crate::recording::Recording;
+use crate::run::{Run, Verdict, run};
 use crate::scenario::{Action, Scenario, StepKind};
 use crate::target::{Effect, History, PoolState, Refusal, Target};
 use crate::trip::{LLM_TOKENS, Trip};
@@ -32,6 +34,22 @@ use ask::{Got, ask};
 use clock::Stepped;
 use gate::Gate;
 use stage::{Hook, Stage};
+
+/// Runs `scenario` on our gateway over HTTP, drawing by `seed` or, if that is `None`, by its own.
+pub fn run_on_gateway(scenario: &Scenario, seed: Option<u64>) -> Run {
+    let seed = seed.unwrap_or(scenario.seed);
+    match GatewayTarget::new(scenario, seed) {
+        Ok(mut target) => run(scenario, seed, &mut target),
+        Err(why) => Run {
+            verdict: Verdict::CouldNotRun(Problem::new(why).in_file(scenario.source.name())),
+            seed,
+            skipped: Vec::new(),
+            explored: Vec::new(),
+            history: History::default(),
+            state: None,
+        },
+    }
+}
 
 /// A gateway for each worker, and a provider, under a scenario.
 pub struct GatewayTarget {
@@ -56,6 +74,8 @@ struct Play {
     dialect: Dialect,
     ticks_fall_due: bool,
     answers_probes: bool,
+    /// Whether the provider has an answer that never ends.
+    is_endless: bool,
     /// Probes that are out and were not answered, oldest first.
     out: VecDeque<Out>,
     /// The clients that wait for an answer, by the number of their request.
@@ -130,6 +150,7 @@ impl Play {
             dialect,
             ticks_fall_due: scenario.ticks_fall_due,
             answers_probes: scenario.answers_probes,
+            is_endless: is_endless(&scenario.upstream),
             out: VecDeque::new(),
             clients: BTreeMap::new(),
             requests: 0,
@@ -342,6 +363,12 @@ impl Play {
         self.rest().await?;
         self.send_probes().await
     }
+}
+
+/// Whether an answer may never end.
+fn is_endless(upstream: &Upstream) -> bool {
+    let scripts = upstream.tokens.iter().map(|(_, script)| script).chain([&upstream.default]);
+    scripts.flat_map(|script| script.answers()).any(|answer| answer.fault == Some(Fault::Endless))
 }
 
 /// Every configuration that a scenario loads.

@@ -78,6 +78,11 @@ impl Provider {
     }
 }
 
+/// Why a step is skipped whose answer would never come to its end.
+pub(crate) fn never_ends(label: &str) -> Refusal {
+    Refusal::CannotAsk(format!("the answer to {label} never ends, and neither would this step"))
+}
+
 /// A request with the tokens that it has tried.
 #[derive(Clone, Debug)]
 pub(crate) struct Trip {
@@ -148,9 +153,7 @@ impl Trip {
             policy.is_success(status) && !again
         };
         let answered = provider.request(&label, self.stream, patience, now, passes_on);
-        let (answer, ticket) = answered.ok_or_else(|| {
-            Refusal::CannotAsk(format!("the answer to {label} never ends, and neither would this step"))
-        })?;
+        let (answer, ticket) = answered.ok_or_else(|| never_ends(&label))?;
         if self.at_once && answer.over > now {
             return Err(Refusal::Impossible(format!(
                 "the answer to {label} takes {}, and no time passes while several things happen at once",

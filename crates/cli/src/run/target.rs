@@ -1,4 +1,4 @@
-//! What scenarios are run against, as the command line says it: the engine, or somebody else's gateway.
+//! What scenarios are run against, as the command line says it: the engine, our gateway, or somebody else's.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use firedrill_clock::Real;
 use firedrill_failover::Duration;
 use firedrill_provider::Dialect;
 use firedrill_scenario::{
-    GatewayUrl, Header, Run, Scenario, Settings, Stranger, TimeScale, Watch, run_on_engine,
+    GatewayUrl, Header, Run, Scenario, Settings, Stranger, TimeScale, Watch, run_on_engine, run_on_gateway,
 };
 use firedrill_yaml::{Problem, closest, quoted};
 
@@ -26,7 +26,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// What scenarios are run against.
 #[derive(Debug, clap::Args)]
 pub(super) struct TargetArgs {
-    /// Run against: engine (default), or the URL of a gateway
+    /// Run against: engine (default), gateway (ours, over HTTP), or the URL of
+    /// a gateway
     #[arg(long, value_name = "TARGET", default_value = "engine", hide_default_value = true)]
     target: Word,
 
@@ -105,6 +106,7 @@ fn path(written: &str) -> Result<String, String> {
 /// What scenarios are run against, ready.
 pub(super) enum Target {
     Engine,
+    Gateway,
     Stranger(Box<Stranger>),
 }
 
@@ -112,6 +114,7 @@ impl Target {
     pub(super) fn run(&mut self, scenario: &Scenario, seed: Option<u64>) -> Run {
         match self {
             Self::Engine => run_on_engine(scenario, seed),
+            Self::Gateway => run_on_gateway(scenario, seed),
             Self::Stranger(stranger) => stranger.run(scenario, seed.unwrap_or(scenario.seed)),
         }
     }
@@ -147,8 +150,7 @@ impl TargetArgs {
                     return Err(Problem::new(message).hint("name it: `--target http://127.0.0.1:8080`"));
                 }
                 return match other {
-                    Word::Gateway => Err(Problem::new("the target `gateway` is not there yet")
-                        .hint("`--target engine` rehearses without sockets")),
+                    Word::Gateway => Ok(Target::Gateway),
                     _ => Ok(Target::Engine),
                 };
             }

@@ -12,6 +12,7 @@ use super::gate::At;
 use crate::check::LONGEST;
 use crate::engine::MOST_APPENDS;
 use crate::target::Refusal;
+use crate::trip::never_ends;
 
 /// So often in a row everything must be seen at rest: more often than anything on its way could go unseen, for what is written
 /// here has arrived when the next one looks.
@@ -28,17 +29,37 @@ impl Play {
     /// If that does not come to be.
     pub(super) async fn rest(&mut self) -> Result<(), Refusal> {
         let came = tokio::time::timeout(LONGEST_UNREST, async {
-            let mut looks = 0;
+            let (mut looks, mut endless) = (0, None);
             while looks < LOOKS {
                 tokio::task::yield_now().await;
                 looks = if self.is_at_rest() { looks + 1 } else { 0 };
+                endless = endless.or_else(|| self.give_endless_up());
             }
+            endless
         });
-        if came.await.is_err() {
+        let Ok(endless) = came.await else {
             return Err(Refusal::Impossible(format!("the gateways do not come to rest: {}", self.unrest())));
-        }
+        };
         self.record();
-        Ok(())
+        match endless {
+            None => Ok(()),
+            Some(label) => Err(never_ends(&label)),
+        }
+    }
+
+    /// Nobody takes an answer that never ends. Gives the token that it was for.
+    fn give_endless_up(&mut self) -> Option<String> {
+        if !self.is_endless {
+            return None;
+        }
+        let asked = self.mock.journal();
+        let last = asked.last().filter(|last| last.fault == Some("endless") && last.ended.is_none())?;
+        let clients = std::mem::take(&mut self.clients);
+        if clients.is_empty() {
+            return None;
+        }
+        clients.values().for_each(super::Client::abort);
+        Some(last.token.to_string())
     }
 
     fn is_at_rest(&self) -> bool {
