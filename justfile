@@ -30,6 +30,10 @@ bench-mock:
 bench-gateway:
     cargo bench -p firedrill-benches --no-default-features --features gateway --bench gateway
 
+# Rehearse LiteLLM's proxy and Envoy, or one of them; installs them in target/strangers
+strangers *NAMES:
+    examples/strangers {{NAMES}}
+
 # Count the engine's instructions and compare them to the baseline
 instructions:
     python3 .ci/instructions.py

@@ -165,6 +165,7 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Ended, Error> {
             matches!(&run, Some(Run { verdict: Verdict::CouldNotRun(_), .. })) && interrupt.heard();
         report.interrupted |= broken_off;
         stopped |= broken_off;
+        let run = run.filter(|_| !broken_off);
         let rehearsal = Rehearsal { file, reached: !stopped, run, again: Rc::clone(&again) };
         let word = rehearsal.word();
         if !stopped && args.format == Format::Human && !args.quiet {

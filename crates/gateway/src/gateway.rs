@@ -4,10 +4,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use firedrill_clock::{Clock, Real};
-use firedrill_failover::{Command, Config, Instant, Worker, WorkerId};
+use firedrill_failover::{Command, Config, Duration, Instant, Worker, WorkerId};
 use firedrill_store::{MemoryStore, Observer, Quiet, Shell, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -148,7 +149,7 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
             client,
             route: settings.upstream,
             vendor: settings.vendor,
-            timeout: settings.timeout,
+            timeout: settings.timeout.as_millis().into(),
             clock: Arc::clone(&clock),
             limits: Arc::new(settings.limits),
             metrics,
@@ -248,6 +249,11 @@ impl Gateway {
             }
         });
         Ok(())
+    }
+
+    /// How long upstream may take from now on, as [`Settings::timeout`] says it.
+    pub fn set_timeout(&self, timeout: Duration) {
+        self.shared.timeout.store(timeout.as_millis(), Ordering::Relaxed);
     }
 
     /// What it is about just now.

@@ -27,13 +27,27 @@ impl Phase {
     /// It is being answered: the client need not write.
     pub const ANSWERING: u8 = 3;
 
+    /// Nobody has tried to read since the phase was set.
+    const UNHEARD: u8 = 1 << 7;
+
     /// From now on the connection is about `phase`.
     pub fn set(&self, phase: u8) {
-        self.0.store(phase, Ordering::Relaxed);
+        self.0.store(phase | Self::UNHEARD, Ordering::Relaxed);
     }
 
-    fn is(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
+    /// Whether everything was answered and nobody has tried to read since, so that the time to the next request does not run
+    /// yet. A server that waits for bytes already may not try again by itself: it is to be polled once more.
+    pub fn is_idle_unheard(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == Self::IDLE | Self::UNHEARD
+    }
+
+    /// What it is, for whoever tries to read.
+    fn hear(&self) -> u8 {
+        let phase = self.0.load(Ordering::Relaxed);
+        if phase & Self::UNHEARD != 0 {
+            self.0.store(phase & !Self::UNHEARD, Ordering::Relaxed);
+        }
+        phase & !Self::UNHEARD
     }
 }
 
@@ -114,10 +128,10 @@ impl AsyncRead for Line {
         let line = self.get_mut();
         let before = buf.filled().len();
         let read = Pin::new(&mut line.stream).poll_read(cx, buf);
-        if line.phase.is() == Phase::IDLE && buf.filled().len() > before {
+        if line.phase.hear() == Phase::IDLE && buf.filled().len() > before {
             line.phase.set(Phase::HEAD);
         }
-        let phase = line.phase.is();
+        let phase = line.phase.hear();
         if phase != line.timed {
             line.timed = phase;
             line.reading.stop();

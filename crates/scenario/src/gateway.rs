@@ -23,11 +23,12 @@ use firedrill_store::Shell;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
+use crate::question::{MODEL, Question};
 use crate::recording::Recording;
 use crate::scenario::{Action, Scenario, StepKind};
 use crate::target::{Effect, History, PoolState, Refusal, Target};
 use crate::trip::{LLM_TOKENS, Trip};
-use ask::{Got, Question, ask};
+use ask::{Got, ask};
 use clock::Stepped;
 use gate::Gate;
 use stage::{Hook, Stage};
@@ -98,16 +99,16 @@ impl GatewayTarget {
 impl Play {
     async fn start(scenario: &Scenario, seed: u64) -> Result<Self, String> {
         let kind = scenario.kind.as_deref().unwrap_or_default();
-        let dialect = kind.parse().unwrap_or(Dialect::OpenAi);
+        let dialect = scenario.dialect();
         let clock = Stepped::default();
         let mut mock = MockProvider::builder()
             .dialect(dialect)
             .upstream(scenario.upstream.as_ref().clone())
             .seed(seed)
-            .clock(clock.clone())
+            .clock(clock.late())
             .llm_tokens(LLM_TOKENS);
         // Probes are answered in their turn. Requests ask for no model that a scenario could name.
-        mock = mock.hold(|entry| entry.model != ask::MODEL);
+        mock = mock.hold(|entry| entry.model != MODEL);
         let mut known = BTreeMap::new();
         for token in configs(scenario).flat_map(Config::tokens) {
             known.insert(token.fingerprint, token);
@@ -250,7 +251,7 @@ impl Play {
         let address = self.running(member)?.address();
         self.requests += 1;
         let number = self.requests;
-        self.stage.send(number, Trip::new(member, draws, self.clock.now(), self.timeout));
+        self.stage.send(number, Trip::new(member, draws, stream, self.clock.now(), self.timeout));
         let question = Question { dialect: self.dialect, stream };
         self.clients.insert(number, tokio::spawn(ask(address, number, question)));
         Ok((member, number))
@@ -300,7 +301,9 @@ impl Play {
 
     async fn act_alone(&mut self, action: &Action) -> Result<(), Refusal> {
         match action {
-            Action::Request { worker, draws } => return self.request(*worker, draws, false).await,
+            Action::Request { worker, draws, stream } => {
+                return self.request(*worker, draws, *stream).await;
+            }
             Action::Outcome { worker, token, status, attempt } => {
                 let (member, token) = (self.member(*worker)?, self.recording.id(token)?);
                 let command = Command::Outcome { token, status: *status, attempt: *attempt };
@@ -317,6 +320,7 @@ impl Play {
                 let gateway = self.running(member)?;
                 let reconfigured = gateway.reconfigure(self.config.clone(), secrets);
                 reconfigured.map_err(|error| Refusal::Impossible(error.to_string()))?;
+                gateway.set_timeout(*timeout);
             }
             Action::Stop { worker } => {
                 let member = self.member(*worker)?;

@@ -34,6 +34,7 @@ mod find;
 #[cfg(feature = "gateway")]
 mod gateway;
 mod judge;
+mod question;
 mod recording;
 mod replay;
 mod run;

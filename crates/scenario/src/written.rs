@@ -103,6 +103,9 @@ pub struct RequestFile {
     pub worker: Option<Spanned<Whole>>,
     /// Which token is to be drawn; several for the attempts of a request that is retried. Default: whichever the seed says.
     pub draws: Option<OneOrMore>,
+    /// Whether the client asks for a stream. Default: false.
+    #[serde(default)]
+    pub stream: bool,
     /// How many such requests, one after another. Default: 1.
     pub times: Option<Spanned<Whole>>,
     /// What should come of it.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use clap::builder::NonEmptyStringValueParser;
+use firedrill_clock::Real;
 use firedrill_failover::Duration;
 use firedrill_provider::Dialect;
 use firedrill_scenario::{
@@ -47,8 +48,8 @@ pub(super) struct TargetArgs {
 
     /// A header of every request; repeat it for several. A secret in it is
     /// written as env:NAME or file:PATH
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header, help_heading = HEADING)]
-    headers: Vec<Written>,
+    #[arg(long = "header", value_name = "NAME: VALUE", help_heading = HEADING)]
+    headers: Vec<String>,
 
     /// How long an answer may take (default: 60s)
     #[arg(long, value_name = "TIME", value_parser = span, help_heading = HEADING)]
@@ -84,14 +85,6 @@ impl FromStr for Word {
         }
         text.parse().map(Self::Url)
     }
-}
-
-/// A header, and as it was written.
-#[derive(Clone, Debug)]
-struct Written(Header, String);
-
-fn header(written: &str) -> Result<Written, String> {
-    Header::read(written, secret).map(|header| Written(header, written.to_owned()))
 }
 
 /// What `env:NAME` or `file:PATH` stands for.
@@ -165,18 +158,21 @@ impl TargetArgs {
             let hint = "say where its upstream is, for the mock provider to listen there: `--mock-listen 127.0.0.1:4141`";
             return Err(Problem::new(message).hint(hint));
         };
+        // Not while the command line is read: what is wrong there is shown as it was written.
+        let headers = self.headers.iter().map(|written| Header::read(written, secret).map_err(Problem::new));
+        let headers = headers.collect::<Result<_, _>>()?;
         let settings = Settings {
             gateway: gateway.clone(),
             path: self.path.clone().unwrap_or_else(|| PATH.to_owned()),
             model: self.model.clone().unwrap_or_else(|| MODEL.to_owned()),
-            headers: self.headers.iter().map(|Written(header, _)| header.clone()).collect(),
+            headers,
             timeout: std::time::Duration::from_millis(self.timeout.unwrap_or(TIMEOUT).as_millis()),
             listen,
             dialect: self.mock_type.unwrap_or(Dialect::OpenAi),
             scale: self.time_scale.unwrap_or_default(),
         };
         let watching = Watching { interrupt: interrupt.clone(), progress: progress.clone() };
-        let stranger = Stranger::meet(settings, Box::new(watching));
+        let stranger = Stranger::meet(settings, Real::start(), watching);
         stranger.map(Box::new).map(Target::Stranger).map_err(|problem| {
             problem.hint("the port may be taken: choose another, and point the gateway at it")
         })
@@ -219,7 +215,7 @@ impl TargetArgs {
             ("time-scale", self.time_scale.map(|scale| scale.to_string())),
         ];
         let options = options.into_iter().filter_map(|(option, value)| Some((option, value?)));
-        let headers = self.headers.iter().map(|Written(_, written)| ("header", written.clone()));
+        let headers = self.headers.iter().map(|written| ("header", written.clone()));
         options.chain(headers).map(|(option, value)| format!(" --{option} {}", shell_word(&value))).collect()
     }
 }

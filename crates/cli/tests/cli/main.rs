@@ -13,3 +13,4 @@ mod replay;
 mod run;
 mod sandbox;
 mod secrets;
+mod stranger;

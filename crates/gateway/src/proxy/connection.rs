@@ -10,14 +10,15 @@ use firedrill_line::{Line, Phase};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::proxy::guard::Guard;
 use crate::proxy::request;
 use crate::shared::Shared;
 
-/// So long is read what a client still sends after its last answer: else the answer might not reach it.
+/// So long is read what a client still sends after its last answer, and no more than the body of a request may have: without
+/// it the answer might not reach the client, and without an end a fast one would send for ever.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// hyper reads no head into less, in bytes.
@@ -48,15 +49,25 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
             stopping = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
-        connection.poll_without_shutdown(cx)
+        let polled = connection.poll_without_shutdown(cx);
+        // hyper waits for bytes since before the answer was over, and does not begin anew.
+        if polled.is_pending() && phase.is_idle_unheard() {
+            return connection.poll_without_shutdown(cx);
+        }
+        polled
     })
     .await;
     // Whoever is too slow, or is gone, gets nothing more.
     let Ok(()) = served else { return };
     let mut line = connection.into_parts().io.into_inner().into_inner();
     if line.shutdown().await.is_ok() {
-        let mut dropped = [0; 4096];
-        let rest = async { while line.read(&mut dropped).await.is_ok_and(|read| read > 0) {} };
-        let _ = tokio::time::timeout(LINGER, rest).await;
+        let mut rest = line.take(limits.body_bytes as u64);
+        let _ = tokio::time::timeout(LINGER, drop_all(&mut rest)).await;
     }
+}
+
+/// Reads to the end.
+async fn drop_all(rest: &mut (impl AsyncRead + Unpin)) {
+    let mut dropped = [0; 4096];
+    while rest.read(&mut dropped).await.is_ok_and(|read| read > 0) {}
 }

@@ -86,6 +86,32 @@ async fn a_client_that_is_slow_is_dropped_and_others_are_served() {
 }
 
 #[tokio::test]
+async fn a_body_and_a_pause_have_times_of_their_own() {
+    let limits = |settings: &mut Settings| {
+        settings.limits.head_time = Time::from_mins(1);
+        settings.limits.body_time = Time::from_millis(100);
+        settings.limits.idle_time = Time::from_millis(200);
+    };
+    let world = setup(&["sk-a"]).settings(limits).before("{ sk-a: 200, latency: 1s }").await;
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\ncontent-length: ";
+    let mut stream = TcpStream::connect(world.gateway.address()).await.expect("it listens");
+    stream.write_all(format!("{head}999\r\n\r\n{QUESTION}").as_bytes()).await.expect("written");
+    let read = rest(&mut stream).await;
+    assert!(read.is_empty() || read.starts_with("HTTP/1.1 400 "), "{read}");
+    // While it is answered it need not write; afterwards it must again.
+    let mut stream = TcpStream::connect(world.gateway.address()).await.expect("it listens");
+    stream
+        .write_all(format!("{head}{}\r\n\r\n{QUESTION}", QUESTION.len()).as_bytes())
+        .await
+        .expect("written");
+    world.asked(1).await;
+    tokio::time::sleep(Time::from_millis(300)).await;
+    world.advance(1_000).await;
+    let read = rest(&mut stream).await;
+    assert!(read.starts_with("HTTP/1.1 200 ") && read.contains("three"), "{read}");
+}
+
+#[tokio::test]
 async fn a_head_that_goes_on_for_ever_is_dropped() {
     let world = impatient().await;
     let mut stream = TcpStream::connect(world.gateway.address()).await.expect("it listens");

@@ -1,6 +1,7 @@
 //! The gateway between its clients and a provider, over real connections on loopback.
 
 mod admin;
+mod crowd;
 mod failover;
 mod failures;
 mod guard;
@@ -111,6 +112,7 @@ impl Setup {
             Vendor::Gemini => Dialect::Gemini,
             Vendor::Qwen => Dialect::Qwen,
             Vendor::DeepSeek => Dialect::DeepSeek,
+            Vendor::Bedrock => Dialect::Bedrock,
         };
         let mock = MockProvider::builder()
             .dialect(dialect)

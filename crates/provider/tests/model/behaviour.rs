@@ -60,6 +60,18 @@ fn a_refusal_by_quota_says_which_and_when_to_come_back() {
 }
 
 #[test]
+fn what_a_quota_refuses_moves_no_script_on_and_uses_no_other_quota() {
+    let upstream = "
+        sk-a: [500, 503, 200]
+        quotas: [{ requests: 1, per: 1s }, { requests: 5, per: 1m }]
+    ";
+    let mut provider = provider(upstream, 0);
+    let answers = [0, 1, 2, 1_000, 1_001, 2_000].map(|at| status(&mut provider, at, "sk-a"));
+    assert_eq!(answers, [500, 429, 429, 503, 429, 200]);
+    assert_eq!(provider.quotas(Instant::from_millis(2_001), "sk-a")[1].remaining, 2);
+}
+
+#[test]
 fn requests_at_the_same_time_are_limited_until_they_end() {
     let upstream = "
         domains: { org: [sk-a, sk-b] }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use firedrill_provider::{MockProvider, Virtual};
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 
 use crate::{QUESTION, ask, client, mock, on_virtual_time};
@@ -190,6 +191,19 @@ async fn what_is_wrong_is_told() {
     ] {
         let (found, value) = call(&mock, method, path, body).await;
         assert_eq!((found, value["error"]["message"].as_str()), (status, Some(message)), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_allowed_is_told_which_are() {
+    let mock = mock("{}").await;
+    for (path, allowed) in [("/journal", "GET, DELETE"), ("/reset", "POST")] {
+        let request = client().put(format!("{}{path}", mock.control_url()));
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["allow"]),
+            (405, &HeaderValue::from_static(allowed))
+        );
     }
 }
 

@@ -43,11 +43,16 @@ impl Play {
 
     fn is_at_rest(&self) -> bool {
         let Some(open) = self.mock.at_rest() else { return false };
-        let mut waiting = 0;
+        let now = self.clock.now();
+        if !self.mock.listens() && self.clock.first().is_none_or(|first| first > now) {
+            return false;
+        }
+        let (mut waiting, mut parked) = (0, 0);
         for (index, member) in self.members.iter().enumerate() {
             let Some(gateway) = &member.gateway else { continue };
             let flight = gateway.in_flight();
-            waiting += flight.requests_waiting + flight.probes_waiting;
+            waiting += flight.requests_waiting + flight.probes_waiting + flight.draining;
+            parked += self.stage.parked(index);
             let at = self.gate.at(index);
             if flight.requests != flight.requests_waiting + self.stage.parked(index)
                 || flight.probes != flight.probes_waiting
@@ -58,10 +63,11 @@ impl Play {
                 return false;
             }
         }
-        // What one side has ended and the other has not is on its way.
+        // What one side has ended and the other has not is on its way. A request that waits to be let go on may have an answer
+        // that it has not read.
         let begun =
             |(number, client): (&u64, &super::Client)| client.is_finished() || self.stage.has_begun(*number);
-        waiting == open && self.clients.iter().all(begun)
+        (waiting..=waiting + parked).contains(&open) && self.clients.iter().all(begun)
     }
 
     /// Who does not rest, for a person to find out why.
