@@ -218,11 +218,10 @@ impl Rehearsal {
     fn word(&self) -> Word {
         match &self.run {
             _ if !self.reached => Word::NotRun,
-            None => Word::CouldNotRun,
+            None | Some(Run { verdict: Verdict::CouldNotRun(_), .. }) => Word::CouldNotRun,
             Some(Run { verdict: Verdict::Passed, .. }) => Word::Passed,
             Some(Run { verdict: Verdict::Failed(_), .. }) => Word::Failed,
             Some(Run { verdict: Verdict::NotJudged, .. }) => Word::NotJudged,
-            Some(Run { verdict: Verdict::CouldNotRun(_), .. }) => Word::CouldNotRun,
         }
     }
 

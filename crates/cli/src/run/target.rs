@@ -216,6 +216,8 @@ impl TargetArgs {
         ];
         let options = options.into_iter().filter_map(|(option, value)| Some((option, value?)));
         let headers = self.headers.iter().map(|written| ("header", written.clone()));
-        options.chain(headers).map(|(option, value)| format!(" --{option} {}", shell_word(&value))).collect()
+        let words =
+            options.chain(headers).flat_map(|(option, value)| [format!(" --{option} "), shell_word(&value)]);
+        words.collect()
     }
 }
