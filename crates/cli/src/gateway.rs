@@ -163,9 +163,9 @@ async fn serve<S: Store + 'static>(
     out.show();
     if !args.quiet && file.log == LogFormat::Pretty {
         let mut lines = format!("serving {}\n{}", one_line(&file.name), table(&file, &settings));
-        lines.push_str(&format!("  clients   {at}\n"));
+        lines = lines + "  clients   " + &at + "\n";
         if let Some(admin) = &admin {
-            lines.push_str(&format!("  admin     {admin}: /state /events /metrics /healthz /readyz\n"));
+            lines = lines + "  admin     " + admin + ": /state /events /metrics /healthz /readyz\n";
         }
         out.complain(&lines);
     }
@@ -220,10 +220,10 @@ fn table(file: &GatewayFile, settings: &Settings) -> String {
         let threshold = failover.failure_threshold().get();
         let mut line = format!("out at {}", plural(threshold as usize, "failure"));
         if let Some(cooldown) = failover.cooldown() {
-            line.push_str(&format!(", back after {cooldown}"));
+            line = format!("{line}, back after {cooldown}");
         }
         if let Some(check) = failover.health_check() {
-            line.push_str(&format!(", probed with {}", one_line(&check.model)));
+            line = format!("{line}, probed with {}", one_line(&check.model));
         }
         line
     });

@@ -215,7 +215,11 @@ impl<O: Observer> Observer for Telling<O> {
         match &newer.start {
             Start::Here => {}
             Start::Beginning => self.before = Some(Pool::new(&self.founded)),
-            Start::Snapshot(fold) => self.goes_on(fold.pool(), "the log goes on from a snapshot"),
+            Start::Snapshot(fold) => {
+                let begins = self.before.as_ref().is_some_and(|pool| pool.version() == Version::EMPTY);
+                let how = if begins { "the log is heard" } else { "the log goes on from a snapshot" };
+                self.goes_on(fold.pool(), how);
+            }
         }
         for entry in &newer.entries {
             self.entry(entry);
