@@ -256,12 +256,11 @@ impl Play {
         let out = out.filter(|_| self.answers_probes);
         let Out { member, probe, .. } =
             out.ok_or_else(|| Refusal::Impossible(format!("no probe is out for {label}")))?;
-        match lost(answer) {
-            Some(how) => self.stage.lose(probe, how),
-            None => {
-                let answered = self.mock.answer(label, Answer::plain(answer));
-                answered.map_err(|error| Refusal::Impossible(error.to_string()))?;
-            }
+        if let Some(how) = lost(answer) {
+            self.stage.lose(probe, how);
+        } else {
+            let answered = self.mock.answer(label, Answer::plain(answer));
+            answered.map_err(|error| Refusal::Impossible(error.to_string()))?;
         }
         Ok(member)
     }

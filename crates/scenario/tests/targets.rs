@@ -9,13 +9,9 @@ use firedrill_scenario::GatewayTarget;
 
 fn both(path: &Path) -> datatest_stable::Result<()> {
     let scenario = compare::read(path)?;
-    match compare::difference(&scenario, &mut GatewayTarget::new(&scenario, scenario.seed)?) {
-        None => Ok(()),
-        Some(difference) => {
-            println!("{difference}");
-            Err("the targets differ".into())
-        }
-    }
+    let difference = compare::difference(&scenario, &mut GatewayTarget::new(&scenario, scenario.seed)?);
+    assert!(difference.is_none(), "the targets differ {}", difference.unwrap_or_default());
+    Ok(())
 }
 
 datatest_stable::harness! {

@@ -109,6 +109,7 @@ impl Setup {
             Vendor::OpenAi => Dialect::OpenAi,
             Vendor::Anthropic => Dialect::Anthropic,
             Vendor::Azure => Dialect::Azure,
+            Vendor::Bedrock => Dialect::Bedrock,
             Vendor::Gemini => Dialect::Gemini,
             Vendor::Qwen => Dialect::Qwen,
             Vendor::DeepSeek => Dialect::DeepSeek,

@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use firedrill_failover::Status;
 use hyper::Request;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -61,7 +61,7 @@ pub(super) async fn ask(address: SocketAddr, number: u64, question: Question) ->
 async fn read(mut body: Incoming) -> Result<(), ()> {
     let mut bytes = 0;
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        bytes += frame.map_err(drop)?.data_ref().map_or(0, |data| data.len());
+        bytes += frame.map_err(drop)?.data_ref().map_or(0, Bytes::len);
         if bytes > MOST_BYTES {
             return Err(());
         }

@@ -19,7 +19,7 @@ use crate::trip::never_ends;
 const LOOKS: u32 = 12;
 
 /// Nothing here waits for real time. If it does, it is broken, and somebody should know.
-const LONGEST_UNREST: time::Duration = time::Duration::from_secs(60);
+const LONGEST_UNREST: time::Duration = time::Duration::from_mins(1);
 
 impl Play {
     /// Waits until nothing more happens by itself, and records what was appended. Whoever is ready is let run, again and again,
@@ -145,9 +145,9 @@ impl Play {
             return Err(Refusal::Impossible(message));
         }
         let last = due.unwrap_or(self.clock.now());
-        match self.do_next(last).await? {
-            true => Ok(()),
-            false => Err(Refusal::Impossible("no answer comes, and nothing more falls due".to_owned())),
+        if self.do_next(last).await? {
+            return Ok(());
         }
+        Err(Refusal::Impossible("no answer comes, and nothing more falls due".to_owned()))
     }
 }
