@@ -64,7 +64,11 @@ pub(crate) async fn serve<F>(
             stopping = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
-        let polled = connection.poll_without_shutdown(cx);
+        let mut polled = connection.poll_without_shutdown(cx);
+        // hyper waits for bytes since before the answer was over, and does not begin anew.
+        if polled.is_pending() && phase.is_idle_unheard() {
+            polled = connection.poll_without_shutdown(cx);
+        }
         // The service runs in that poll, so there is nothing to be woken for.
         match broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(raw) => Poll::Ready(Ok(Some(raw))),

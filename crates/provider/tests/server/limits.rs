@@ -97,6 +97,17 @@ async fn a_connection_is_kept_for_some_time() {
 }
 
 #[tokio::test]
+async fn a_connection_is_not_kept_for_ever_after_an_answer_that_took_its_time() {
+    let limits = Limits { idle_time: Duration::from_millis(300), ..Limits::default() };
+    let mock = mock("latency: 100ms", limits).await;
+    let mut stream = connect(&mock).await;
+    stream.write_all(request("sk-a", QUESTION).as_bytes()).await.expect("written");
+    let ended = tokio::time::timeout(Duration::from_secs(5), rest(&mut stream)).await;
+    let (read, ended) = ended.expect("it ends by itself, long before the time for a head is over");
+    assert!(read.starts_with("HTTP/1.1 200 OK") && ended.is_ok(), "{read}");
+}
+
+#[tokio::test]
 async fn what_is_being_answered_when_the_mock_stops_is_answered() {
     let mock = mock("latency: 200ms", Limits::default()).await;
     let (mut idle, mut asking) = (connect(&mock).await, connect(&mock).await);
