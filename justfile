@@ -30,6 +30,10 @@ bench-mock:
 bench-gateway:
     cargo bench -p firedrill-benches --no-default-features --features gateway --bench gateway
 
+# Rehearse LiteLLM's proxy and Envoy, or one of them; installs them in target/strangers
+strangers *NAMES:
+    examples/strangers {{NAMES}}
+
 # Count the engine's instructions and compare them to the baseline
 instructions:
     python3 .ci/instructions.py
@@ -39,10 +43,11 @@ accept-instructions:
     python3 .ci/instructions.py --accept
     git diff --unified=0 benches/instructions.json
 
-# Write the JSON schemas of scenarios and of mock files again
+# Write the JSON schemas of scenarios, mock files and gateways again
 schema:
     cargo run --quiet -- schema > scenarios/schema.json
     cargo run --quiet -- schema mock > docs/mock.schema.json
+    cargo run --quiet -- schema gateway > docs/gateway.schema.json
 
 # Take what the snapshot tests now see as right, then read the difference
 accept:

@@ -25,6 +25,12 @@ const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_millis(500);
 
 fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    if let [who, kind, times] = &words[..] {
+        let times = times.parse().expect("how many requests, after `mock` or `bare` and `plain` or `stream`");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        return runtime.block_on(only(who == "mock", kind == "stream", times));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         start().await;
@@ -32,6 +38,27 @@ fn main() {
         compare("plain", false).await;
         compare("stream of 100 events", true).await;
     });
+}
+
+/// Asks one of the two so often, on one connection and one thread: for a profiler, or to count instructions.
+async fn only(mocked: bool, stream: bool, times: usize) {
+    let (mock, request, answer, bare) = both(stream).await;
+    let address = if mocked { address(&mock) } else { bare };
+    let mut stream = connect(address).await;
+    for _ in 0..times {
+        exchange(&mut stream, &request, Some(answer.len())).await;
+    }
+}
+
+/// A mock, a question, what it answers, and a bare server that answers the same.
+async fn both(stream: bool) -> (MockProvider, String, Vec<u8>, SocketAddr) {
+    // Two events begin it and two end it.
+    let words = vec!["word"; 96].join(" ");
+    let mock = MockProvider::builder().upstream("sk-a: 200").answer(&words).start().await.expect("it starts");
+    let request = request(stream);
+    let answer = exchange(&mut connect(address(&mock)).await, &request, None).await;
+    let bare = serve(&answer).await;
+    (mock, request, answer, bare)
 }
 
 /// How long it takes from nothing to the first answer.
@@ -46,13 +73,8 @@ async fn start() {
 }
 
 async fn compare(name: &str, stream: bool) {
-    // Two events begin it and two end it.
-    let words = vec!["word"; 96].join(" ");
-    let mock = MockProvider::builder().upstream("sk-a: 200").answer(&words).start().await.expect("it starts");
-    let request = request(stream);
-    let answer = exchange(&mut connect(address(&mock)).await, &request, None).await;
+    let (mock, request, answer, bare) = both(stream).await;
     let before = resident();
-    let bare = serve(&answer).await;
     // What memory a bare server needs; and warm.
     round(bare, &request, &answer).await;
     let without = resident();

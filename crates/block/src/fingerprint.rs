@@ -9,3 +9,10 @@ pub fn fingerprint(text: &str) -> Fingerprint {
     let bits = digest.iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte));
     Fingerprint::new(bits)
 }
+
+/// What people call a token that nobody named: `token-` and the first 48 bits of its SHA-256.
+pub fn label(token: Fingerprint) -> String {
+    let mut label = format!("token-{token}");
+    label.truncate("token-".len() + 12);
+    label
+}

@@ -5,10 +5,12 @@
 
 mod fingerprint;
 mod pattern;
+mod profile;
 mod provider;
 mod scalar;
 
-pub use fingerprint::fingerprint;
+pub use fingerprint::{fingerprint, label};
 pub use pattern::Pattern;
+pub use profile::ProfileWord;
 pub use provider::{FailoverBlock, OnReloadWord, ProviderBlock, RetryBlock, parse};
 pub use scalar::{ALL, Share, Span, StatusCode};

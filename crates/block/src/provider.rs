@@ -1,7 +1,8 @@
 //! A Higress provider block, read as it is.
 //!
 //! What has to do with failover is read strictly: a misspelt key or a bent number is an error at its place. What has
-//! nothing to do with it (`type`, `modelMapping`, …) is accepted and its keys are kept, so that they can be listed.
+//! nothing to do with it (`type`, `modelMapping`, …) is accepted and its keys are kept, so that they can be listed. What a
+//! gateway needs of it is kept with its value.
 
 use std::fmt;
 

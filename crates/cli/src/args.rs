@@ -9,7 +9,7 @@ use firedrill_yaml::Source;
 
 use crate::exit::{self, Ended, Error};
 use crate::out::Out;
-use crate::{check, completions, conform, explore, mock, new, replay, run, schema};
+use crate::{check, completions, conform, explore, gateway, mock, new, replay, run, schema};
 
 /// Rehearse API-key failures before they happen
 #[derive(Debug, Parser)]
@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Conform(conform::Args),
     Explore(explore::Args),
     Mock(mock::Args),
+    Gateway(gateway::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -68,6 +69,7 @@ impl Command {
             Self::Conform(args) => conform::conform(&args, out),
             Self::Explore(args) => explore::explore(&args, out),
             Self::Mock(args) => mock::mock(&args, out),
+            Self::Gateway(args) => gateway::gateway(&args, out),
             Self::Schema(args) => Ok(schema::schema(&args, out)),
             Self::Completions(args) => Ok(completions::completions(&args, out)),
         }

@@ -9,6 +9,7 @@ mod completions;
 mod conform;
 mod exit;
 mod explore;
+mod gateway;
 mod interrupt;
 mod json;
 mod lines;

@@ -48,7 +48,7 @@ pub(crate) struct Args {
     #[arg(value_name = "LOG")]
     log: PathBuf,
 
-    /// Up to this time of the log, such as 12s or 1m 30s
+    /// Up to this time of the log, such as 12s, 1m 30s or 2026-11-23T10:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "version")]
     at: Option<Instant>,
 
@@ -99,8 +99,12 @@ fn open(path: &Path) -> Result<(String, Input), Problem> {
     }
 }
 
-/// Reads `--at`, in the words that a scenario uses for it.
+/// Reads `--at`: a date, or a time since the log's epoch in the words that a scenario uses for it.
 fn moment(text: &str) -> Result<Instant, String> {
+    if let Ok(date) = text.parse::<jiff::Timestamp>() {
+        let millis = u64::try_from(date.as_millisecond());
+        return millis.map(Instant::from_millis).map_err(|_| "expected a date after 1970".to_owned());
+    }
     span(text).map(|span| Instant::ZERO + span)
 }
 

@@ -165,6 +165,7 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Ended, Error> {
             matches!(&run, Some(Run { verdict: Verdict::CouldNotRun(_), .. })) && interrupt.heard();
         report.interrupted |= broken_off;
         stopped |= broken_off;
+        let run = run.filter(|_| !broken_off);
         let rehearsal = Rehearsal { file, reached: !stopped, run, again: Rc::clone(&again) };
         let word = rehearsal.word();
         if !stopped && args.format == Format::Human && !args.quiet {
@@ -217,11 +218,10 @@ impl Rehearsal {
     fn word(&self) -> Word {
         match &self.run {
             _ if !self.reached => Word::NotRun,
-            None => Word::CouldNotRun,
+            None | Some(Run { verdict: Verdict::CouldNotRun(_), .. }) => Word::CouldNotRun,
             Some(Run { verdict: Verdict::Passed, .. }) => Word::Passed,
             Some(Run { verdict: Verdict::Failed(_), .. }) => Word::Failed,
             Some(Run { verdict: Verdict::NotJudged, .. }) => Word::NotJudged,
-            Some(Run { verdict: Verdict::CouldNotRun(_), .. }) => Word::CouldNotRun,
         }
     }
 

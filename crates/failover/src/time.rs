@@ -111,11 +111,38 @@ impl fmt::Display for Duration {
     }
 }
 
-/// Writes a moment as the time since the epoch: `0ms`, `1.099s`.
+/// The year 2000, in milliseconds since the Unix epoch.
+const MILLENNIUM: u64 = 946_684_800_000;
+/// The year 10,000: a date has four digits for its year.
+const FAR: u64 = 253_402_300_800_000;
+
+/// Writes a moment as the time since the epoch: `0ms`, `1.099s`. One that is so far from it that the epoch must be Unix's, for
+/// only the clock of a machine is, is written as a date: `2026-11-23T10:26:35.424Z`.
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Duration(self.0).fmt(f)
+        if !(MILLENNIUM..FAR).contains(&self.0) {
+            return Duration(self.0).fmt(f);
+        }
+        let (days, millis) = (self.0 / 86_400_000, self.0 % 86_400_000);
+        let (year, month, day) = date(days);
+        let (hour, minute, second) = (millis / 3_600_000, millis / 60_000 % 60, millis / 1_000 % 60);
+        let millis = millis % 1_000;
+        write!(f, "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
     }
+}
+
+/// Year, month and day of the day that is so many days after 1 January 1970, in the Gregorian calendar. By Howard Hinnant's
+/// "chrono-compatible low-level date algorithms" (2013): years begin in March, so that the odd day is their last.
+const fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let (month, next) =
+        if month_from_march < 10 { (month_from_march + 3, 0) } else { (month_from_march - 9, 1) };
+    (year_of_era + era * 400 + next, month, day)
 }
 
 #[cfg(test)]
@@ -139,6 +166,21 @@ mod tests {
         check(123_000, "2m3s");
         check(3_600_000, "1h");
         check(3_660_000, "1h1m");
+    }
+
+    #[test]
+    fn a_moment_on_the_clock_of_a_machine_is_a_date() {
+        let check = |millis, expect: &str| assert_eq!(Instant::from_millis(millis).to_string(), expect);
+        check(946_684_799_999, "262967h59m59.999s");
+        check(946_684_800_000, "2000-01-01T00:00:00.000Z");
+        check(951_782_400_000, "2000-02-29T00:00:00.000Z");
+        check(1_709_251_199_999, "2024-02-29T23:59:59.999Z");
+        check(1_709_251_200_000, "2024-03-01T00:00:00.000Z");
+        check(1_795_429_595_424, "2026-11-23T10:26:35.424Z");
+        check(4_107_542_399_000, "2100-02-28T23:59:59.000Z");
+        check(4_107_542_400_000, "2100-03-01T00:00:00.000Z");
+        check(253_402_300_799_999, "9999-12-31T23:59:59.999Z");
+        check(253_402_300_800_000, "70389528h");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What is in flight: requests and probes, counted, so that whoever moves a virtual clock knows when nothing more can happen.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
 use tokio::sync::Notify;
@@ -15,6 +16,8 @@ pub struct InFlight {
     pub probes: usize,
     /// Those of them that wait for upstream.
     pub probes_waiting: usize,
+    /// Answers that nobody wants, and that are read so that their connections can be used again.
+    pub draining: usize,
     /// Attempts and probes that were sent upstream since the gateway began.
     pub sent: u64,
 }
@@ -24,6 +27,7 @@ pub struct InFlight {
 pub(crate) struct Flight {
     requests: Count,
     probes: Count,
+    draining: AtomicUsize,
     sent: AtomicU64,
     /// How many want to be told of changes: without any nobody is.
     watchers: AtomicUsize,
@@ -60,6 +64,12 @@ impl Flight {
         self.tell();
     }
 
+    /// Counts an answer that nobody wants, until what this gives is dropped.
+    pub(crate) fn drain(self: &Arc<Self>) -> Draining {
+        self.draining.fetch_add(1, SeqCst);
+        Draining(Arc::clone(self))
+    }
+
     /// Something is sent upstream.
     pub(crate) fn send(&self) {
         self.sent.fetch_add(1, SeqCst);
@@ -92,6 +102,7 @@ impl Flight {
             requests_waiting: self.requests.waiting.load(SeqCst),
             probes: self.probes.all.load(SeqCst),
             probes_waiting: self.probes.waiting.load(SeqCst),
+            draining: self.draining.load(SeqCst),
             sent: self.sent.load(SeqCst),
         }
     }
@@ -115,6 +126,15 @@ struct Watching<'a>(&'a Flight);
 impl Drop for Watching<'_> {
     fn drop(&mut self) {
         self.0.watchers.fetch_sub(1, SeqCst);
+    }
+}
+
+/// An answer that nobody wants.
+pub(crate) struct Draining(Arc<Flight>);
+
+impl Drop for Draining {
+    fn drop(&mut self) {
+        self.0.draining.fetch_sub(1, SeqCst);
     }
 }
 

@@ -4,15 +4,17 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use firedrill_clock::{Clock, Real};
-use firedrill_failover::{Command, Config, Instant, Worker, WorkerId};
+use firedrill_failover::{Command, Config, Duration, Instant, Worker, WorkerId};
 use firedrill_store::{MemoryStore, Observer, Quiet, Shell, Store};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
+use crate::admin::{self, Admin};
 use crate::flight::{Flight, InFlight};
 use crate::following::Following;
 use crate::metrics::Metrics;
@@ -20,12 +22,14 @@ use crate::rehearsal::Rehearsal;
 use crate::secret::Secrets;
 use crate::settings::Settings;
 use crate::shared::{Chance, Credentials, Shared};
+use crate::telling::{self, Story, Telling};
 use crate::{probing, proxy, ticking, upstream};
 
 /// A gateway that is running. Dropped, it stops at once and breaks off what is being answered; [`Gateway::stop`] lets it end.
 pub struct Gateway {
     shared: Arc<Shared>,
     address: SocketAddr,
+    admin: Option<SocketAddr>,
     /// Ends when it was asked to stop and its clients have their answers.
     serving: JoinHandle<()>,
     others: Vec<AbortHandle>,
@@ -53,6 +57,9 @@ pub enum StartError {
     /// An authority's certificate is of no use. Remedy: as it says.
     #[error("cannot trust a certificate: {0}")]
     Root(rustls::Error),
+    /// Others reach the admin. Remedy: a token for it, or an address of this machine alone.
+    #[error("expected a token that guards the admin at {0}, found none")]
+    Unguarded(SocketAddr),
     /// A port could not be had. Remedy: another, or end who has it.
     #[error("cannot listen on {address}: {why}")]
     Port {
@@ -112,10 +119,19 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
             return Err(StartError::NoSecret(label.to_owned()));
         }
         let client = upstream::client(&settings.roots).map_err(StartError::Root)?;
+        if let Some(admin) = settings.admin
+            && !admin.ip().is_loopback()
+            && settings.admin_token.is_none()
+        {
+            return Err(StartError::Unguarded(admin));
+        }
         let (listener, address) = listen(settings.listen)?;
+        let admin = settings.admin.map(listen).transpose()?;
         let wall = clock.wall();
         let id = worker.unwrap_or_else(|| WorkerId::new(stranger(wall)));
         let flight = Arc::new(Flight::default());
+        let story = admin.is_some().then(|| Arc::new(Story::new()));
+        let observer = Telling::new(observer, &settings.pool, story.clone());
         let (observer, probes, beats) = Following::new(observer, id, &settings.pool, Arc::clone(&flight));
         let began = clock.now();
         let uptime = {
@@ -133,7 +149,7 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
             client,
             route: settings.upstream,
             vendor: settings.vendor,
-            timeout: settings.timeout,
+            timeout: settings.timeout.as_millis().into(),
             clock: Arc::clone(&clock),
             limits: Arc::new(settings.limits),
             metrics,
@@ -143,13 +159,22 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
             chance: Chance::new(seed.unwrap_or(id.number())),
             stop: watch::Sender::new(false),
         });
-        let others = vec![
+        let mut others = vec![
+            tokio::spawn(telling::standing(shell.clone())).abort_handle(),
             tokio::spawn(if rehearsed { driver.one_by_one() } else { driver }.run()).abort_handle(),
             tokio::spawn(probing::probe(Arc::clone(&shared), probes)).abort_handle(),
             tokio::spawn(ticking::tick(shell, clock, ticks, beats)).abort_handle(),
         ];
+        let admin_address = admin.as_ref().map(|(_, address)| *address);
+        if let (Some((listener, _)), Some(story)) = (admin, story) {
+            let token = settings.admin_token;
+            let shared = Arc::clone(&shared);
+            let streams = Arc::new(Semaphore::new(Admin::STREAMS));
+            let admin = Admin { shared, story, worker: id, token, log_zero: settings.log_zero, streams };
+            others.push(tokio::spawn(admin::serve(Arc::new(admin), listener)).abort_handle());
+        }
         let serving = tokio::spawn(proxy::accept(Arc::clone(&shared), listener));
-        Ok(Gateway { shared, address, serving, others })
+        Ok(Gateway { shared, address, admin: admin_address, serving, others })
     }
 }
 
@@ -188,7 +213,7 @@ impl Gateway {
 
     /// Where its state is told, if it is.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        None
+        self.admin
     }
 
     /// Its pool, and how it stands with its store.
@@ -224,6 +249,11 @@ impl Gateway {
             }
         });
         Ok(())
+    }
+
+    /// How long upstream may take from now on, as [`Settings::timeout`] says it.
+    pub fn set_timeout(&self, timeout: Duration) {
+        self.shared.timeout.store(timeout.as_millis(), Ordering::Relaxed);
     }
 
     /// What it is about just now.

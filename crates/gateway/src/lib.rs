@@ -21,6 +21,8 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
+mod file;
 mod flight;
 mod following;
 mod gateway;
@@ -32,14 +34,18 @@ mod rehearsal;
 mod secret;
 mod settings;
 mod shared;
+mod telling;
 mod ticking;
 mod upstream;
 mod vendor;
+mod watch;
 
+pub use file::{GatewayFile, LogFormat, StoreSetting, Unusable, gateway_schema};
 pub use flight::InFlight;
 pub use gateway::{Builder, Gateway, StartError};
-pub use metrics::{Lost, Metrics, TokenCounts};
+pub use metrics::{Loading, Lost, Metrics, TokenCounts};
 pub use rehearsal::{Lapse, Rehearsal};
 pub use secret::{NotASecret, Secret, Secrets};
 pub use settings::{NotARoute, Roots, Route, Settings};
 pub use vendor::{UnknownVendor, Vendor};
+pub use watch::Watch;

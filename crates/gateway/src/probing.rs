@@ -42,14 +42,24 @@ async fn send(shared: Arc<Shared>, probe: Probe) {
     let Some(request) = request(&shared, &credential, &check.model) else { return };
     shared.metrics.probed();
     let rehearsal = shared.rehearsal.as_ref();
-    let lapse = rehearsal
+    let mut lapse = rehearsal
         .and_then(|rehearsal| rehearsal.loses(&credential.label, probe.number))
         .unwrap_or_else(|| upstream::lapse(&shared, check.timeout));
-    let answer = match upstream::send(&shared, Kind::Probe, request, lapse).await {
+    let answer = match upstream::send(&shared, Kind::Probe, request, &mut lapse).await {
         Ok(answer) => {
             let status = proxy::status_of_answer(&answer);
-            upstream::drain(answer);
-            status
+            if shared.shell.look(|pool| pool.policy().is_success(status)) {
+                // As of a request, a success is one when all of it is there.
+                let _waiting = shared.flight.wait(Kind::Probe);
+                tokio::select! {
+                    biased;
+                    whole = upstream::read(answer) => whole.map_or_else(proxy::status_of, |()| status),
+                    lost = &mut lapse => proxy::status_of(lost),
+                }
+            } else {
+                upstream::drain(&shared, answer);
+                status
+            }
         }
         Err(lost) => proxy::status_of(lost),
     };

@@ -21,7 +21,7 @@ use crate::vendor::Vendor;
 pub struct Settings {
     /// Where clients ask; with port 0 any that is free.
     pub listen: SocketAddr,
-    /// Where its state is told, and tokens are taken out and put back by hand.
+    /// Where its state is told.
     pub admin: Option<SocketAddr>,
     /// What whoever asks there must bring. Needed as soon as `admin` is not of this machine alone.
     pub admin_token: Option<Secret>,

@@ -28,8 +28,8 @@ pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) route: Route,
     pub(crate) vendor: Vendor,
-    /// How long upstream may take.
-    pub(crate) timeout: Duration,
+    /// How long upstream may take, in milliseconds.
+    pub(crate) timeout: AtomicU64,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) metrics: Arc<Metrics>,
@@ -40,6 +40,13 @@ pub(crate) struct Shared {
     pub(crate) chance: Chance,
     /// Whether it should stop.
     pub(crate) stop: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// How long upstream may take, to the head of an answer and between two pieces of its body.
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout.load(Ordering::Relaxed))
+    }
 }
 
 /// What is sent for the tokens: those of the configuration, and those of others before that may not be settled.

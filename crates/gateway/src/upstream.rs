@@ -24,6 +24,9 @@ use crate::shared::Shared;
 const MOST_DRAINED: u64 = 64 << 10;
 
 /// So long it may take. Of real time: it keeps nobody waiting.
+/// No answer to a probe is longer, in bytes.
+const MOST_READ: u64 = 4 << 20;
+
 const DRAINING: Duration = Duration::from_secs(1);
 
 pub(crate) type Client = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -69,7 +72,7 @@ pub(crate) async fn send(
     shared: &Shared,
     kind: Kind,
     request: Request<Full<Bytes>>,
-    lapse: Lapse<'_>,
+    lapse: impl Future<Output = Lost>,
 ) -> Result<Response<Incoming>, Lost> {
     let answer = shared.client.request(request);
     shared.flight.send();
@@ -87,13 +90,28 @@ pub(crate) async fn send(
     }
 }
 
+/// Reads an answer to its end. What is so long that it answers no small question has none.
+pub(crate) async fn read(answer: Response<Incoming>) -> Result<(), Lost> {
+    let (mut body, mut bytes) = (answer.into_body(), 0);
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        bytes += frame.map_err(|_| Lost::Reset)?.data_ref().map_or(0, Bytes::len) as u64;
+        if bytes > MOST_READ {
+            std::future::pending::<()>().await;
+        }
+    }
+    Ok(())
+}
+
 /// Takes an answer that nobody wants, if it is a small one: so its connection can be used again.
-pub(crate) fn drain(answer: Response<Incoming>) {
+pub(crate) fn drain(shared: &Shared, answer: Response<Incoming>) {
     let mut body = answer.into_body();
     if body.is_end_stream() || body.size_hint().upper().is_none_or(|most| most > MOST_DRAINED) {
         return;
     }
-    let rest =
-        async move { while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {} };
+    let draining = shared.flight.drain();
+    let rest = async move {
+        while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {}
+        drop((body, draining));
+    };
     tokio::spawn(tokio::time::timeout(DRAINING, rest));
 }

@@ -17,6 +17,8 @@ pub enum Vendor {
     Azure,
     /// Google's Gemini: `x-goog-api-key`.
     Gemini,
+    /// Amazon Bedrock: `authorization: Bearer`.
+    Bedrock,
     /// Alibaba Cloud's DashScope, where Qwen lives: `authorization: Bearer`.
     Qwen,
     /// DeepSeek: `authorization: Bearer`.
@@ -24,12 +26,13 @@ pub enum Vendor {
 }
 
 /// The words that vendors are read from; the second of two is another word for the first.
-const WORDS: [(&str, Vendor); 9] = [
+const WORDS: [(&str, Vendor); 10] = [
     ("openai", Vendor::OpenAi),
     ("anthropic", Vendor::Anthropic),
     ("claude", Vendor::Anthropic),
     ("azure", Vendor::Azure),
     ("gemini", Vendor::Gemini),
+    ("bedrock", Vendor::Bedrock),
     ("qwen", Vendor::Qwen),
     ("dashscope", Vendor::Qwen),
     ("deepseek", Vendor::DeepSeek),
@@ -68,7 +71,7 @@ impl Vendor {
     /// The header that a token goes into.
     pub fn header(self) -> HeaderName {
         match self {
-            Self::OpenAi | Self::Qwen | Self::DeepSeek => AUTHORIZATION,
+            Self::OpenAi | Self::Bedrock | Self::Qwen | Self::DeepSeek => AUTHORIZATION,
             Self::Anthropic => HeaderName::from_static("x-api-key"),
             Self::Azure => HeaderName::from_static("api-key"),
             Self::Gemini => HeaderName::from_static("x-goog-api-key"),
@@ -78,7 +81,9 @@ impl Vendor {
     /// What `token` looks like in that header, marked as sensitive; `None` if no header can hold it.
     pub(crate) fn value(self, token: &str) -> Option<HeaderValue> {
         let mut value = match self {
-            Self::OpenAi | Self::Qwen | Self::DeepSeek => HeaderValue::try_from(format!("Bearer {token}")),
+            Self::OpenAi | Self::Bedrock | Self::Qwen | Self::DeepSeek => {
+                HeaderValue::try_from(format!("Bearer {token}"))
+            }
             Self::Anthropic | Self::Azure | Self::Gemini => HeaderValue::from_str(token),
         }
         .ok()?;
@@ -96,6 +101,7 @@ impl Vendor {
         match self {
             Self::OpenAi | Self::Azure | Self::Qwen | Self::DeepSeek => path.ends_with("/chat/completions"),
             Self::Anthropic => path.ends_with("/messages"),
+            Self::Bedrock => path.ends_with("/converse"),
             Self::Gemini => path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent"),
         }
     }
@@ -110,6 +116,7 @@ impl Vendor {
             Self::Anthropic => "/v1/messages".to_owned(),
             Self::Azure => format!("/openai/deployments/{model}/chat/completions?api-version=2024-10-21"),
             Self::Gemini => format!("/v1beta/models/{model}:generateContent"),
+            Self::Bedrock => format!("/model/{model}/converse"),
         };
         // A base of `https://host/v1` has the beginning of it already.
         let ends = base.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| &base[at..]);
@@ -123,6 +130,7 @@ impl Vendor {
         let (before, after) = match self {
             Self::Azure => ("/deployments/", '/'),
             Self::Gemini => ("/models/", ':'),
+            Self::Bedrock => ("/model/", '/'),
             Self::OpenAi | Self::Anthropic | Self::Qwen | Self::DeepSeek => return path.to_owned(),
         };
         let Some((head, rest)) = path.split_once(before) else { return path.to_owned() };
@@ -138,6 +146,9 @@ impl Vendor {
                 serde_json::json!({ "model": model, "messages": messages })
             }
             Self::Anthropic => serde_json::json!({ "model": model, "max_tokens": 1, "messages": messages }),
+            Self::Bedrock => {
+                serde_json::json!({ "messages": [{ "role": "user", "content": [{ "text": QUESTION }] }] })
+            }
             Self::Gemini => {
                 serde_json::json!({ "contents": [{ "role": "user", "parts": [{ "text": QUESTION }] }] })
             }

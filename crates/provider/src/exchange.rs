@@ -104,6 +104,9 @@ pub enum Form {
     },
 }
 
+/// What a well answer says, if nothing else is said.
+pub const TEXT: &str = "This is a rehearsal: the answer comes from a mock provider.";
+
 /// An answer, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {

@@ -24,12 +24,12 @@ mod upstream;
 
 pub use behaviour::{Ask, Behaviour, Plan, Refusal, Seen, Ticket};
 pub use dialect::{Context, Dialect, UnknownDialect};
-pub use exchange::{Body, Events, Form, Headers, Incoming, Question, Reply};
+pub use exchange::{Body, Events, Form, Headers, Incoming, Question, Reply, TEXT};
 pub use fault::{After, Drip, Fault};
 pub use firedrill_block::{Share, Span, StatusCode};
 pub use latency::Latency;
 pub use quota::{Meter, Owner, Quota, Standing, Unit, Window};
-pub use script::{Answer, Playback, Script};
+pub use script::{Answer, Playback, Script, WELL};
 #[cfg(feature = "server")]
 pub use server::{
     AnswerError, Asked, Builder, Clock, Count, Ended, Entry, IntoAnswer, IntoUpstream, Limits, MOST_ENTRIES,

@@ -5,7 +5,9 @@
 //! if they say success. A body that it does not keep up with is none of its business: it passes it on.
 
 use firedrill_failover::{Duration, Instant, Policy, Status};
-use firedrill_provider::{Fault, Plan};
+use firedrill_provider::{After, Fault, Plan, WELL};
+
+use crate::question::Piece;
 
 /// How long a gateway waits.
 #[derive(Copy, Clone, Debug)]
@@ -32,10 +34,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The answer to a call at `now`, which the provider means to answer by `plan`; `None` if its body never ends. `passes_on` tells
-    /// by the status of the headers, and when they come, whether the body is waited for.
+    /// The answer to a call at `now`, which the provider means to answer by `plan` and, if that is a stream, in `pieces`; `None`
+    /// if its body never ends. `passes_on` tells by the status of the headers, and when they come, whether the body is waited for.
     pub(crate) fn new(
         plan: &Plan,
+        pieces: &[Piece],
         patience: Patience,
         now: Instant,
         passes_on: impl FnOnce(Status, Instant) -> bool,
@@ -45,27 +48,30 @@ impl Answer {
             return Some(Self::without_headers(Status::TIMEOUT, now + patience.headers));
         }
         let at = now + plan.wait;
+        let (lasts, stalls) = played(pieces, fault, patience.piece);
+        let end = at + lasts;
         let breaks = match fault {
             Some(Fault::Endless) => return None,
             Some(Fault::Refused) => return Some(Self::without_headers(Status::CONNECT, now)),
             Some(Fault::Reset) => return Some(Self::without_headers(Status::RESET, at)),
             Some(Fault::ResetAfterHeaders | Fault::Cut(_) | Fault::MalformedChunk | Fault::WrongLength) => {
-                Some((Status::RESET, at))
+                Some((Status::RESET, end))
             }
-            Some(Fault::StallAfter(_)) => Some((Status::TIMEOUT, at + patience.piece)),
+            Some(Fault::StallAfter(_)) => Some((Status::TIMEOUT, end + patience.piece)),
             Some(Fault::Drip(drip)) if drip.every.0 >= patience.piece => {
-                Some((Status::TIMEOUT, at + patience.piece))
+                Some((Status::TIMEOUT, end + patience.piece))
             }
             Some(Fault::Stall | Fault::Drip(_) | Fault::InvalidJson | Fault::ErrorEvent) | None => None,
         };
-        let status = plan.answer.status;
+        // Of what is told within the answer the headers say nothing.
+        let status = if fault == Some(&Fault::ErrorEvent) { WELL } else { plan.answer.status };
         let whole = Self { status, known: at, headers: Some(status), broken: false, over: at };
-        Some(match breaks {
-            Some((named, over)) if passes_on(status, at) => {
-                Self { status: named, known: over, broken: true, over, ..whole }
-            }
-            Some((_, over)) => Self { broken: true, over, ..whole },
-            None => whole,
+        let breaks = if stalls { Some((Status::TIMEOUT, end + patience.piece)) } else { breaks };
+        Some(match (breaks, passes_on(status, at)) {
+            (Some((named, over)), true) => Self { status: named, known: over, broken: true, over, ..whole },
+            (Some((_, over)), false) => Self { broken: true, over, ..whole },
+            (None, true) => Self { known: end, over: end, ..whole },
+            (None, false) => Self { over: end, ..whole },
         })
     }
 
@@ -82,7 +88,7 @@ impl Answer {
     pub(crate) fn of_probe(plan: &Plan, policy: &Policy, most: Duration, now: Instant) -> (Status, Instant) {
         let late = (Status::TIMEOUT, now + most);
         let patience = Patience { headers: most, piece: most };
-        let answer = Self::new(plan, patience, now, |status, _| policy.is_success(status));
+        let answer = Self::new(plan, &[], patience, now, |status, _| policy.is_success(status));
         answer.map_or(late, |answer| if answer.known < late.1 { (answer.status, answer.known) } else { late })
     }
 
@@ -97,6 +103,38 @@ impl Answer {
     pub(crate) fn is_passed_on(&self) -> bool {
         self.headers.is_some_and(|headers| headers != self.status)
     }
+}
+
+/// How long a stream of `pieces` goes on until `fault` stops it, it ends, or it stalls for as long as `most`; and whether it
+/// stalls.
+fn played(pieces: &[Piece], fault: Option<&Fault>, most: Duration) -> (Duration, bool) {
+    let all: u64 = pieces.iter().map(|(_, bytes)| bytes).sum();
+    let stop = match fault {
+        Some(Fault::ResetAfterHeaders) => 0,
+        Some(Fault::MalformedChunk) => all / 2,
+        // In the middle, even if it is asked for past the end.
+        Some(Fault::Cut(After::Bytes(bytes)) | Fault::StallAfter(After::Bytes(bytes))) => {
+            bytes.0.min(all.saturating_sub(1))
+        }
+        Some(Fault::Cut(After::Events(events)) | Fault::StallAfter(After::Events(events))) => {
+            let events = usize::try_from(events.0).unwrap_or(usize::MAX).min(pieces.len());
+            let bytes: u64 = pieces[..events].iter().map(|(_, bytes)| bytes).sum();
+            bytes.min(all.saturating_sub(1))
+        }
+        _ => u64::MAX,
+    };
+    let (mut lasts, mut sent) = (Duration::ZERO, 0);
+    for (wait, bytes) in pieces {
+        if sent >= stop {
+            break;
+        }
+        if *wait >= most {
+            return (lasts, true);
+        }
+        lasts = Duration::from_millis(lasts.as_millis().saturating_add(wait.as_millis()));
+        sent += bytes;
+    }
+    (lasts, false)
 }
 
 #[cfg(test)]
@@ -124,18 +162,13 @@ mod tests {
         let (plan, config) = plan(script);
         let now = Instant::from_millis(1_000);
         let since = |at: Instant| at.since(now);
-        let answer =
-            Answer::new(&plan, PATIENCE, now, |status, _| config.policy().is_success(status)).map(|answer| {
-                let Answer { status, known, broken, over, .. } = answer;
-                let broken = if broken { " broken" } else { "" };
-                let passed = if answer.is_passed_on() { ", passed on" } else { "" };
-                format!(
-                    "{status} at {}, {}{broken} until {}{passed}",
-                    since(known),
-                    answer.client(),
-                    since(over)
-                )
-            });
+        let answer = Answer::new(&plan, &[], PATIENCE, now, |status, _| config.policy().is_success(status));
+        let answer = answer.map(|answer| {
+            let Answer { status, known, broken, over, .. } = answer;
+            let broken = if broken { " broken" } else { "" };
+            let passed = if answer.is_passed_on() { ", passed on" } else { "" };
+            format!("{status} at {}, {}{broken} until {}{passed}", since(known), answer.client(), since(over))
+        });
         assert_eq!(answer.unwrap_or_else(|| "never".to_owned()), expect, "{script}");
     }
 
@@ -151,7 +184,7 @@ mod tests {
     fn an_answer_is_known_by_its_headers_or_its_end() {
         check("200", "200 at 0ms, 200 until 0ms");
         check("{ status: 200, latency: 299ms }", "200 at 299ms, 200 until 299ms");
-        check("{ status: 429, latency: 20ms, fault: errorEvent }", "429 at 20ms, 429 until 20ms");
+        check("{ status: 429, latency: 20ms, fault: errorEvent }", "200 at 20ms, 200 until 20ms");
         check("{ status: 200, fault: invalidJson }", "200 at 0ms, 200 until 0ms");
         check("{ status: 200, fault: { drip: { bytes: 1, every: 499ms } } }", "200 at 0ms, 200 until 0ms");
         check("{ status: 200, fault: endless }", "never");

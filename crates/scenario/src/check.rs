@@ -329,10 +329,11 @@ impl Checker {
     fn act(&mut self, action: &ActionFile, place: Place) -> Option<(Action, u64, Option<Expectation>)> {
         Some(match action {
             ActionFile::Request(request) => {
-                let RequestFile { worker, draws, times, expect } = request;
+                let RequestFile { worker, draws, stream, times, expect } = request;
                 let worker = self.worker(*worker);
                 let draws = draws.as_ref().map(|draws| self.tokens(&draws.0)).unwrap_or_default();
-                (Action::Request { worker, draws }, self.times(*times), self.expect(expect.as_ref()))
+                let action = Action::Request { worker, draws, stream: *stream };
+                (action, self.times(*times), self.expect(expect.as_ref()))
             }
             ActionFile::Outcome(outcome) => {
                 let action = Action::Outcome {

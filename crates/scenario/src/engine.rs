@@ -108,7 +108,7 @@ impl EngineTarget {
             ticks_fall_due: scenario.ticks_fall_due,
             interval: None,
             answers_probes: scenario.answers_probes,
-            provider: Provider::new(&scenario.upstream, seed),
+            provider: Provider::new(scenario, seed),
             waiting: VecDeque::new(),
             arriving: BTreeMap::new(),
             sent: 0,
@@ -238,8 +238,8 @@ impl EngineTarget {
 
     fn act_alone(&mut self, action: &Action) -> Result<(), Refusal> {
         match action {
-            Action::Request { worker, draws } => {
-                let mut trip = self.trip(*worker, draws)?;
+            Action::Request { worker, draws, stream } => {
+                let mut trip = self.trip(*worker, draws, *stream)?;
                 if let Some(attempted) = self.attempt(&mut trip)? {
                     self.await_answer(&trip, attempted)?;
                     self.retries(&mut trip)?;
@@ -300,9 +300,9 @@ impl EngineTarget {
         Ok(())
     }
 
-    fn trip(&self, worker: u32, draws: &[String]) -> Result<Trip, Refusal> {
+    fn trip(&self, worker: u32, draws: &[String], stream: bool) -> Result<Trip, Refusal> {
         let member = self.member(worker)?;
-        Ok(Trip::new(member, draws, self.time, self.members[member].timeout))
+        Ok(Trip::new(member, draws, stream, self.time, self.members[member].timeout))
     }
 }
 

@@ -18,19 +18,38 @@ use std::sync::Arc;
 use firedrill_clock::{Clock as _, NEW_YEAR};
 use firedrill_failover::{Command, Config, Duration, Status, Token, WorkerId};
 use firedrill_gateway::{Gateway, Lost, Secret, Secrets, Settings, Vendor};
-use firedrill_provider::{Answer, Dialect, MockProvider};
+use firedrill_provider::{Answer, Dialect, Fault, MockProvider, Upstream};
 use firedrill_store::Shell;
+use firedrill_yaml::Problem;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
+use crate::question::{MODEL, Question};
 use crate::recording::Recording;
+use crate::run::{Run, Verdict, run};
 use crate::scenario::{Action, Scenario, StepKind};
 use crate::target::{Effect, History, PoolState, Refusal, Target};
 use crate::trip::{LLM_TOKENS, Trip};
-use ask::{Got, Question, ask};
+use ask::{Got, ask};
 use clock::Stepped;
 use gate::Gate;
 use stage::{Hook, Stage};
+
+/// Runs `scenario` on our gateway over HTTP, drawing by `seed` or, if that is `None`, by its own.
+pub fn run_on_gateway(scenario: &Scenario, seed: Option<u64>) -> Run {
+    let seed = seed.unwrap_or(scenario.seed);
+    match GatewayTarget::new(scenario, seed) {
+        Ok(mut target) => run(scenario, seed, &mut target),
+        Err(why) => Run {
+            verdict: Verdict::CouldNotRun(Problem::new(why).in_file(scenario.source.name())),
+            seed,
+            skipped: Vec::new(),
+            explored: Vec::new(),
+            history: History::default(),
+            state: None,
+        },
+    }
+}
 
 /// A gateway for each worker, and a provider, under a scenario.
 pub struct GatewayTarget {
@@ -55,6 +74,8 @@ struct Play {
     dialect: Dialect,
     ticks_fall_due: bool,
     answers_probes: bool,
+    /// Whether the provider has an answer that never ends.
+    is_endless: bool,
     /// Probes that are out and were not answered, oldest first.
     out: VecDeque<Out>,
     /// The clients that wait for an answer, by the number of their request.
@@ -98,16 +119,16 @@ impl GatewayTarget {
 impl Play {
     async fn start(scenario: &Scenario, seed: u64) -> Result<Self, String> {
         let kind = scenario.kind.as_deref().unwrap_or_default();
-        let dialect = kind.parse().unwrap_or(Dialect::OpenAi);
+        let dialect = scenario.dialect();
         let clock = Stepped::default();
         let mut mock = MockProvider::builder()
             .dialect(dialect)
             .upstream(scenario.upstream.as_ref().clone())
             .seed(seed)
-            .clock(clock.clone())
+            .clock(clock.late())
             .llm_tokens(LLM_TOKENS);
         // Probes are answered in their turn. Requests ask for no model that a scenario could name.
-        mock = mock.hold(|entry| entry.model != ask::MODEL);
+        mock = mock.hold(|entry| entry.model != MODEL);
         let mut known = BTreeMap::new();
         for token in configs(scenario).flat_map(Config::tokens) {
             known.insert(token.fingerprint, token);
@@ -129,6 +150,7 @@ impl Play {
             dialect,
             ticks_fall_due: scenario.ticks_fall_due,
             answers_probes: scenario.answers_probes,
+            is_endless: is_endless(&scenario.upstream),
             out: VecDeque::new(),
             clients: BTreeMap::new(),
             requests: 0,
@@ -234,12 +256,11 @@ impl Play {
         let out = out.filter(|_| self.answers_probes);
         let Out { member, probe, .. } =
             out.ok_or_else(|| Refusal::Impossible(format!("no probe is out for {label}")))?;
-        match lost(answer) {
-            Some(how) => self.stage.lose(probe, how),
-            None => {
-                let answered = self.mock.answer(label, Answer::plain(answer));
-                answered.map_err(|error| Refusal::Impossible(error.to_string()))?;
-            }
+        if let Some(how) = lost(answer) {
+            self.stage.lose(probe, how);
+        } else {
+            let answered = self.mock.answer(label, Answer::plain(answer));
+            answered.map_err(|error| Refusal::Impossible(error.to_string()))?;
         }
         Ok(member)
     }
@@ -250,7 +271,7 @@ impl Play {
         let address = self.running(member)?.address();
         self.requests += 1;
         let number = self.requests;
-        self.stage.send(number, Trip::new(member, draws, self.clock.now(), self.timeout));
+        self.stage.send(number, Trip::new(member, draws, stream, self.clock.now(), self.timeout));
         let question = Question { dialect: self.dialect, stream };
         self.clients.insert(number, tokio::spawn(ask(address, number, question)));
         Ok((member, number))
@@ -300,7 +321,9 @@ impl Play {
 
     async fn act_alone(&mut self, action: &Action) -> Result<(), Refusal> {
         match action {
-            Action::Request { worker, draws } => return self.request(*worker, draws, false).await,
+            Action::Request { worker, draws, stream } => {
+                return self.request(*worker, draws, *stream).await;
+            }
             Action::Outcome { worker, token, status, attempt } => {
                 let (member, token) = (self.member(*worker)?, self.recording.id(token)?);
                 let command = Command::Outcome { token, status: *status, attempt: *attempt };
@@ -317,6 +340,7 @@ impl Play {
                 let gateway = self.running(member)?;
                 let reconfigured = gateway.reconfigure(self.config.clone(), secrets);
                 reconfigured.map_err(|error| Refusal::Impossible(error.to_string()))?;
+                gateway.set_timeout(*timeout);
             }
             Action::Stop { worker } => {
                 let member = self.member(*worker)?;
@@ -338,6 +362,12 @@ impl Play {
         self.rest().await?;
         self.send_probes().await
     }
+}
+
+/// Whether an answer may never end.
+fn is_endless(upstream: &Upstream) -> bool {
+    let scripts = upstream.tokens.iter().map(|(_, script)| script).chain([&upstream.default]);
+    scripts.flat_map(|script| script.answers()).any(|answer| answer.fault == Some(Fault::Endless))
 }
 
 /// Every configuration that a scenario loads.

@@ -34,6 +34,7 @@ mod find;
 #[cfg(feature = "gateway")]
 mod gateway;
 mod judge;
+mod question;
 mod recording;
 mod replay;
 mod run;
@@ -55,7 +56,7 @@ pub use engine::EngineTarget;
 pub use find::find;
 pub use firedrill_block::{FailoverBlock, OnReloadWord, Pattern, ProviderBlock, RetryBlock};
 #[cfg(feature = "gateway")]
-pub use gateway::GatewayTarget;
+pub use gateway::{GatewayTarget, run_on_gateway};
 pub use judge::Mismatch;
 pub use replay::{Replay, Replayed, ReplayedEvent, Until};
 pub use run::{Failure, Run, Skipped, Verdict, run, run_on_engine};

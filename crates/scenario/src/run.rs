@@ -71,11 +71,13 @@ pub fn run_on_engine(scenario: &Scenario, seed: Option<u64>) -> Run {
 /// Runs `scenario` against `target`, which was made for it and draws by `seed`.
 pub fn run(scenario: &Scenario, seed: u64, target: &mut dyn Target) -> Run {
     let always = scenario.steps.iter().flat_map(invariants).collect();
+    // Where nothing makes up for a step, one that there is not is like one that was skipped.
+    let last = target.goes_on_after_a_skip().then(Effect::default);
     let mut runner = Runner {
         scenario,
         target,
         always,
-        last: Some(Effect::default()),
+        last,
         judged: 0,
         lost: None,
         skipped: Vec::new(),
@@ -232,7 +234,7 @@ impl Runner<'_> {
         let mut unknown: Vec<&str> = Vec::new();
         if effect.is_none() && !of_the_step.is_empty() {
             unknown.clone_from(&of_the_step);
-            let reason = "the step that it speaks of was skipped".to_owned();
+            let reason = "there is no step that it speaks of, or it was skipped".to_owned();
             self.skipped.push(Skipped { place: expect.place, reason });
         } else {
             for (key, reason) in self.target.silent_on(at_once) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firedrill_failover::{Attempt, Config, Duration, Instant, Status};
-use firedrill_provider::Upstream;
+use firedrill_provider::{Dialect, Upstream};
 use firedrill_yaml::{Place, Problem, Source, Spanned};
 
 use crate::always::Invariant;
@@ -45,6 +45,13 @@ pub struct Scenario {
     pub warnings: Vec<Problem>,
     /// Where it was read from.
     pub source: Source,
+}
+
+impl Scenario {
+    /// Whose API the provider speaks: OpenAI's, unless its block says otherwise, as most do that call themselves by another name.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.kind.as_deref().and_then(|kind| kind.parse().ok()).unwrap_or(Dialect::OpenAi)
+    }
 }
 
 /// A step.
@@ -87,6 +94,8 @@ pub enum Action {
         worker: u32,
         /// The tokens to draw, by attempt; past the end, and if empty, whichever the seed says.
         draws: Vec<String>,
+        /// Whether the client asks for a stream.
+        stream: bool,
     },
     /// A response with a status is reported for a token.
     Outcome {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use firedrill_failover::{
     Attempt, Command, Duration, HealthCheck, Instant, Policy, Pool, Random, Retry, Selection, Status, TokenId,
 };
-use firedrill_provider::{Ask, Behaviour, Ticket, Upstream};
+use firedrill_provider::{Ask, Behaviour, Dialect, Ticket};
 
 use crate::answer::{Answer, Patience};
+use crate::question::Question;
+use crate::scenario::Scenario;
 use crate::target::Refusal;
 
 /// What a request of a scenario costs, in LLM tokens: questions and answers are not part of the language.
@@ -18,12 +20,15 @@ pub(crate) const LLM_TOKENS: u64 = 10;
 pub(crate) struct Provider {
     behaviour: Behaviour,
     shared: bool,
+    dialect: Dialect,
 }
 
 impl Provider {
-    pub(crate) fn new(upstream: &Arc<Upstream>, seed: u64) -> Self {
+    pub(crate) fn new(scenario: &Scenario, seed: u64) -> Self {
+        let upstream = &scenario.upstream;
         let shared = !upstream.domains.is_empty();
-        Self { behaviour: Behaviour::new(Arc::clone(upstream), seed), shared }
+        let dialect = scenario.dialect();
+        Self { behaviour: Behaviour::new(Arc::clone(upstream), seed), shared, dialect }
     }
 
     /// Whether the calls of one token may change what is answered to another.
@@ -36,6 +41,7 @@ impl Provider {
     fn request(
         &mut self,
         label: &str,
+        stream: bool,
         patience: Patience,
         now: Instant,
         passes_on: impl FnOnce(Status, Instant) -> bool,
@@ -45,7 +51,8 @@ impl Provider {
             return Some((Answer::refused(now), Ticket::default()));
         }
         let plan = self.behaviour.call(now, Ask { token: label, llm_tokens: LLM_TOKENS });
-        let answer = Answer::new(&plan, patience, now, passes_on);
+        let pieces = Question { dialect: self.dialect, stream }.pieces(&plan, &self.behaviour);
+        let answer = Answer::new(&plan, &pieces, patience, now, passes_on);
         if answer.is_none() {
             self.ended(plan.ticket);
             return None;
@@ -71,12 +78,19 @@ impl Provider {
     }
 }
 
+/// Why a step is skipped whose answer would never come to its end.
+pub(crate) fn never_ends(label: &str) -> Refusal {
+    Refusal::CannotAsk(format!("the answer to {label} never ends, and neither would this step"))
+}
+
 /// A request with the tokens that it has tried.
 #[derive(Clone, Debug)]
 pub(crate) struct Trip {
     /// The worker that serves it, from 0.
     pub(crate) member: usize,
     draws: Vec<String>,
+    /// Whether its client asks for a stream.
+    stream: bool,
     tried: Vec<TokenId>,
     /// When it was sent.
     began: Instant,
@@ -101,9 +115,15 @@ pub(crate) struct Attempted {
 }
 
 impl Trip {
-    pub(crate) fn new(member: usize, draws: &[String], began: Instant, timeout: Duration) -> Self {
+    pub(crate) fn new(
+        member: usize,
+        draws: &[String],
+        stream: bool,
+        began: Instant,
+        timeout: Duration,
+    ) -> Self {
         let (tried, at_once, last) = (Vec::new(), false, None);
-        Self { member, draws: draws.to_vec(), tried, began, timeout, at_once, last }
+        Self { member, draws: draws.to_vec(), stream, tried, began, timeout, at_once, last }
     }
 
     /// The same, for a moment at which other things happen too.
@@ -132,10 +152,8 @@ impl Trip {
             let again = policy.retry().is_some_and(|retry| retry.allows(status, retries, began, at));
             policy.is_success(status) && !again
         };
-        let answered = provider.request(&label, patience, now, passes_on);
-        let (answer, ticket) = answered.ok_or_else(|| {
-            Refusal::CannotAsk(format!("the answer to {label} never ends, and neither would this step"))
-        })?;
+        let answered = provider.request(&label, self.stream, patience, now, passes_on);
+        let (answer, ticket) = answered.ok_or_else(|| never_ends(&label))?;
         if self.at_once && answer.over > now {
             return Err(Refusal::Impossible(format!(
                 "the answer to {label} takes {}, and no time passes while several things happen at once",

@@ -5,6 +5,7 @@
 //! stranger is skipped with the reason. Whatever would have happened in a step that was skipped, nothing after it is judged.
 
 mod ask;
+mod askable;
 mod chance;
 mod readiness;
 mod scale;

@@ -6,8 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use firedrill_block::{Span, StatusCode};
-use firedrill_failover as failover;
+use firedrill_block::{ProfileWord, ProviderBlock, Span, StatusCode};
 use firedrill_provider::Upstream;
 use firedrill_yaml::{Entries, Spanned, Whole, closest, custom, quoted};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -17,7 +16,6 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::calls::CallsFile;
 use crate::scalar::AnyStatus;
-use firedrill_block::ProviderBlock;
 
 /// A rehearsal: a pool of tokens, what its provider will do, and what should come of it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -46,25 +44,6 @@ pub struct ScenarioFile {
     pub upstream: Upstream,
     /// What happens, in order.
     pub steps: Spanned<Vec<Spanned<StepFile>>>,
-}
-
-/// Which reading of the rules.
-#[derive(Copy, Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ProfileWord {
-    /// As the reference does.
-    Higress,
-    /// firedrill's own.
-    Standard,
-}
-
-impl From<ProfileWord> for failover::Profile {
-    fn from(word: ProfileWord) -> Self {
-        match word {
-            ProfileWord::Higress => Self::Higress,
-            ProfileWord::Standard => Self::Standard,
-        }
-    }
 }
 
 /// Who fires ticks.
@@ -124,6 +103,9 @@ pub struct RequestFile {
     pub worker: Option<Spanned<Whole>>,
     /// Which token is to be drawn; several for the attempts of a request that is retried. Default: whichever the seed says.
     pub draws: Option<OneOrMore>,
+    /// Whether the client asks for a stream. Default: false.
+    #[serde(default)]
+    pub stream: bool,
     /// How many such requests, one after another. Default: 1.
     pub times: Option<Spanned<Whole>>,
     /// What should come of it.

@@ -1,14 +1,15 @@
-//! What scenarios are run against, as the command line says it: the engine, or somebody else's gateway.
+//! What scenarios are run against, as the command line says it: the engine, our gateway, or somebody else's.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
 use clap::builder::NonEmptyStringValueParser;
+use firedrill_clock::Real;
 use firedrill_failover::Duration;
 use firedrill_provider::Dialect;
 use firedrill_scenario::{
-    GatewayUrl, Header, Run, Scenario, Settings, Stranger, TimeScale, Watch, run_on_engine,
+    GatewayUrl, Header, Run, Scenario, Settings, Stranger, TimeScale, Watch, run_on_engine, run_on_gateway,
 };
 use firedrill_yaml::{Problem, closest, quoted};
 
@@ -25,7 +26,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// What scenarios are run against.
 #[derive(Debug, clap::Args)]
 pub(super) struct TargetArgs {
-    /// Run against: engine (default), or the URL of a gateway
+    /// Run against: engine (default), gateway (ours, over HTTP), or the URL of
+    /// a gateway
     #[arg(long, value_name = "TARGET", default_value = "engine", hide_default_value = true)]
     target: Word,
 
@@ -47,8 +49,8 @@ pub(super) struct TargetArgs {
 
     /// A header of every request; repeat it for several. A secret in it is
     /// written as env:NAME or file:PATH
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header, help_heading = HEADING)]
-    headers: Vec<Written>,
+    #[arg(long = "header", value_name = "NAME: VALUE", help_heading = HEADING)]
+    headers: Vec<String>,
 
     /// How long an answer may take (default: 60s)
     #[arg(long, value_name = "TIME", value_parser = span, help_heading = HEADING)]
@@ -86,14 +88,6 @@ impl FromStr for Word {
     }
 }
 
-/// A header, and as it was written.
-#[derive(Clone, Debug)]
-struct Written(Header, String);
-
-fn header(written: &str) -> Result<Written, String> {
-    Header::read(written, secret).map(|header| Written(header, written.to_owned()))
-}
-
 /// What `env:NAME` or `file:PATH` stands for.
 fn secret(word: &str) -> Result<String, String> {
     if let Some(name) = word.strip_prefix("env:") {
@@ -112,6 +106,7 @@ fn path(written: &str) -> Result<String, String> {
 /// What scenarios are run against, ready.
 pub(super) enum Target {
     Engine,
+    Gateway,
     Stranger(Box<Stranger>),
 }
 
@@ -119,6 +114,7 @@ impl Target {
     pub(super) fn run(&mut self, scenario: &Scenario, seed: Option<u64>) -> Run {
         match self {
             Self::Engine => run_on_engine(scenario, seed),
+            Self::Gateway => run_on_gateway(scenario, seed),
             Self::Stranger(stranger) => stranger.run(scenario, seed.unwrap_or(scenario.seed)),
         }
     }
@@ -154,8 +150,7 @@ impl TargetArgs {
                     return Err(Problem::new(message).hint("name it: `--target http://127.0.0.1:8080`"));
                 }
                 return match other {
-                    Word::Gateway => Err(Problem::new("the target `gateway` is not there yet")
-                        .hint("`--target engine` rehearses without sockets")),
+                    Word::Gateway => Ok(Target::Gateway),
                     _ => Ok(Target::Engine),
                 };
             }
@@ -165,18 +160,21 @@ impl TargetArgs {
             let hint = "say where its upstream is, for the mock provider to listen there: `--mock-listen 127.0.0.1:4141`";
             return Err(Problem::new(message).hint(hint));
         };
+        // Not while the command line is read: what is wrong there is shown as it was written.
+        let headers = self.headers.iter().map(|written| Header::read(written, secret).map_err(Problem::new));
+        let headers = headers.collect::<Result<_, _>>()?;
         let settings = Settings {
             gateway: gateway.clone(),
             path: self.path.clone().unwrap_or_else(|| PATH.to_owned()),
             model: self.model.clone().unwrap_or_else(|| MODEL.to_owned()),
-            headers: self.headers.iter().map(|Written(header, _)| header.clone()).collect(),
+            headers,
             timeout: std::time::Duration::from_millis(self.timeout.unwrap_or(TIMEOUT).as_millis()),
             listen,
             dialect: self.mock_type.unwrap_or(Dialect::OpenAi),
             scale: self.time_scale.unwrap_or_default(),
         };
         let watching = Watching { interrupt: interrupt.clone(), progress: progress.clone() };
-        let stranger = Stranger::meet(settings, Box::new(watching));
+        let stranger = Stranger::meet(settings, Real::start(), watching);
         stranger.map(Box::new).map(Target::Stranger).map_err(|problem| {
             problem.hint("the port may be taken: choose another, and point the gateway at it")
         })
@@ -219,7 +217,9 @@ impl TargetArgs {
             ("time-scale", self.time_scale.map(|scale| scale.to_string())),
         ];
         let options = options.into_iter().filter_map(|(option, value)| Some((option, value?)));
-        let headers = self.headers.iter().map(|Written(_, written)| ("header", written.clone()));
-        options.chain(headers).map(|(option, value)| format!(" --{option} {}", shell_word(&value))).collect()
+        let headers = self.headers.iter().map(|written| ("header", written.clone()));
+        let words =
+            options.chain(headers).flat_map(|(option, value)| [format!(" --{option} "), shell_word(&value)]);
+        words.collect()
     }
 }

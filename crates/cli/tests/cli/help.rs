@@ -3,8 +3,8 @@
 use crate::assert_printed;
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 9] =
-    ["run", "check", "new", "replay", "conform", "explore", "mock", "schema", "completions"];
+const COMMANDS: [&str; 10] =
+    ["run", "check", "new", "replay", "conform", "explore", "mock", "gateway", "schema", "completions"];
 
 #[test]
 fn every_help_teaches_by_example_within_80_columns() {
@@ -56,7 +56,10 @@ fn a_wrong_command_line_could_not_run() {
         "mock",
         "mock a --port 70000",
         "mock a --clock fast",
-        "schema gateway",
+        "schema gateways",
+        "gateway",
+        "gateway a --port x",
+        "gateway a -q -v",
     ] {
         let ran = sandbox.run(args);
         assert_eq!((ran.code, &*ran.out), (2, ""), "{ran}");
@@ -82,4 +85,6 @@ fn the_schema_is_that_of_the_language() {
     assert_eq!((ran.code, ran.out), (0, firedrill_scenario::schema()));
     let ran = Sandbox::new().run("schema mock");
     assert_eq!((ran.code, ran.out), (0, firedrill_provider::mock_schema()));
+    let ran = Sandbox::new().run("schema gateway");
+    assert_eq!((ran.code, ran.out), (0, firedrill_gateway::gateway_schema()));
 }

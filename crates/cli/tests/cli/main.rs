@@ -3,6 +3,7 @@
 mod check;
 mod conform;
 mod explore;
+mod gateway;
 mod help;
 mod mock;
 mod new;
@@ -12,3 +13,4 @@ mod replay;
 mod run;
 mod sandbox;
 mod secrets;
+mod stranger;

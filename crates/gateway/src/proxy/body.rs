@@ -30,6 +30,8 @@ pub(crate) struct Through {
     held: Held,
     /// Nothing more comes from upstream; what is held back may be left.
     ended: bool,
+    /// It broke off, and the client is about to hear of it.
+    broken: bool,
     pause: Pause,
     /// `None` once it is reported, and for what was no success.
     success: Option<Succeeding>,
@@ -65,7 +67,16 @@ impl Outgoing {
         open: Open,
     ) -> Self {
         let (held, pause) = (Held::default(), Pause::default());
-        Self::Through(Box::new(Through { incoming, credential, held, ended: false, pause, success, open }))
+        Self::Through(Box::new(Through {
+            incoming,
+            credential,
+            held,
+            ended: false,
+            broken: false,
+            pause,
+            success,
+            open,
+        }))
     }
 }
 
@@ -102,12 +113,16 @@ impl Through {
         if self.ended {
             return Poll::Ready(None);
         }
+        if self.broken {
+            self.ended = true;
+            return Poll::Ready(Some(Err(BrokeOff)));
+        }
         loop {
             let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
-                if self.pause.poll(shared, shared.timeout, cx).is_pending() {
+                if self.pause.poll(shared, shared.timeout(), cx).is_pending() {
                     return Poll::Pending;
                 }
-                return Poll::Ready(Some(Err(self.broke_off(Lost::Timeout))));
+                return self.breaks_off(Lost::Timeout, cx);
             };
             self.pause.over(shared);
             match frame {
@@ -127,18 +142,20 @@ impl Through {
                     let rest = self.held.rest();
                     return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
                 }
-                Some(Err(_)) => return Poll::Ready(Some(Err(self.broke_off(Lost::Reset)))),
+                Some(Err(_)) => return self.breaks_off(Lost::Reset, cx),
             }
         }
     }
 
-    fn broke_off(&mut self, kind: Lost) -> BrokeOff {
-        self.ended = true;
+    /// It breaks off. What came before has gone to the client by the time that its connection is broken too.
+    fn breaks_off<T>(&mut self, kind: Lost, cx: &mut Context<'_>) -> Poll<T> {
+        self.broken = true;
+        cx.waker().wake_by_ref();
         self.pause.over(&self.open.shared);
         if let Some(success) = self.success.take() {
             success.lost(&self.open.shared, kind);
         }
-        BrokeOff
+        Poll::Pending
     }
 }
 
@@ -170,7 +187,8 @@ impl Body for Outgoing {
         match self {
             Self::Own { body, .. } => body.is_none(),
             Self::Through(through) => {
-                through.ended || through.held.len() == 0 && through.incoming.is_end_stream()
+                through.ended
+                    || !through.broken && through.held.len() == 0 && through.incoming.is_end_stream()
             }
         }
     }

@@ -105,7 +105,10 @@ async fn attempts(
         let last = shared.shell.look(|pool| pool.policy().retry().is_none());
         let sent_at = shared.clock.now();
         let request = asked.with(shared, &attempting, last);
-        let lapse = upstream::lapse(shared, shared.timeout);
+        let left =
+            shared.shell.look(|pool| pool.policy().retry().map(|retry| retry.left(open.began, sent_at)));
+        let timeout = left.map_or(shared.timeout(), |left| left.min(shared.timeout()));
+        let lapse = upstream::lapse(shared, timeout);
         let came = upstream::send(shared, Kind::Request, request, lapse).await;
         let now = shared.clock.now();
         let (status, lost) = match &came {
@@ -127,7 +130,7 @@ async fn attempts(
                 Ok(another) => {
                     attempting = another;
                     if let Ok(answer) = came {
-                        upstream::drain(answer);
+                        upstream::drain(shared, answer);
                     }
                     continue;
                 }

@@ -1,5 +1,6 @@
 //! The gateway between its clients and a provider, over real connections on loopback.
 
+mod admin;
 mod crowd;
 mod failover;
 mod failures;
@@ -8,6 +9,7 @@ mod limits;
 mod others;
 mod plain;
 mod rehearsal;
+mod reload;
 mod retries;
 mod secrets;
 mod streams;
@@ -107,9 +109,11 @@ impl Setup {
             Vendor::OpenAi => Dialect::OpenAi,
             Vendor::Anthropic => Dialect::Anthropic,
             Vendor::Azure => Dialect::Azure,
+            Vendor::Bedrock => Dialect::Bedrock,
             Vendor::Gemini => Dialect::Gemini,
             Vendor::Qwen => Dialect::Qwen,
             Vendor::DeepSeek => Dialect::DeepSeek,
+            Vendor::Bedrock => Dialect::Bedrock,
         };
         let mock = MockProvider::builder()
             .dialect(dialect)

@@ -300,12 +300,15 @@ impl MockProvider {
         self.0.shared.journal.waiting(self.0.shared.clock.now())
     }
 
-    /// How many requests are not over, if every one of them is held or waits for the clock, and the port is open or closed as the
-    /// time says: nothing more happens by itself. `None` while something does.
+    /// How many requests are not over, if every one of them is held or waits to be woken by the clock. `None` while one is on its
+    /// way. For a clock that wakes one at a time, whatever time it is.
     pub fn at_rest(&self) -> Option<usize> {
-        let shared = &self.0.shared;
-        let (now, open) = (shared.clock.now(), self.open());
-        (shared.journal.waiting(now) == open && shared.is_settled()).then_some(open)
+        self.0.shared.journal.at_rest()
+    }
+
+    /// Whether the port is open, or refuses connections, as the time says.
+    pub fn listens(&self) -> bool {
+        self.0.shared.is_settled()
     }
 
     /// Waits until it was asked so often. For a virtual clock: it is of no use to move it before.

@@ -11,7 +11,7 @@ use crate::server::written::{Written, WrittenProvider};
 use crate::upstream::{Upstream, WORDS};
 
 /// What a well answer says if the file does not.
-pub(crate) const TEXT: &str = "This is a rehearsal: the answer comes from a mock provider.";
+pub(crate) use crate::exchange::TEXT;
 
 /// More providers than any gateway has.
 const MOST_PROVIDERS: usize = 1_000;

@@ -201,6 +201,11 @@ impl Journal {
         self.pages().pending.waiting(now)
     }
 
+    /// How many are not over, if none is on its way.
+    pub(crate) fn at_rest(&self) -> Option<usize> {
+        self.pages().pending.at_rest()
+    }
+
     /// How many are not over.
     pub(crate) fn open(&self) -> usize {
         self.pages().pending.open()

@@ -88,6 +88,11 @@ impl Pending {
         self.waiting(now) == self.open
     }
 
+    /// How many are not over, if all of them are held or wait, be it for a time that is past.
+    pub(crate) fn at_rest(&self) -> Option<usize> {
+        (self.held.len() + self.waits.len() == self.open).then_some(self.open)
+    }
+
     /// How many are not over.
     pub(crate) fn open(&self) -> usize {
         self.open

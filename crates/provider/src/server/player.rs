@@ -2,7 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use firedrill_clock::Clock;
 use firedrill_yaml::Problem;
 
 use crate::dialect::Dialect;
@@ -17,11 +19,11 @@ use crate::upstream::Upstream;
 pub struct Player(Server);
 
 impl Player {
-    /// Serves one that is always well at `address`, on real time, on the runtime that this is called in.
+    /// Serves one that is always well at `address`, by the time of `clock`, on the runtime that this is called in.
     ///
     /// # Errors
     /// If the port cannot be had.
-    pub fn open(address: SocketAddr, dialect: Dialect) -> io::Result<Self> {
+    pub fn open(address: SocketAddr, dialect: Dialect, clock: impl Clock) -> io::Result<Self> {
         let only = Specified {
             seed: 0,
             name: dialect.word().to_owned(),
@@ -34,7 +36,7 @@ impl Player {
             cost: None,
         };
         let file = MockFile { providers: vec![only], warnings: Vec::new() };
-        Server::start(file, Settings { address, ..Settings::local() }).map(Self)
+        Server::start(file, Settings { address, clock: Arc::new(clock), ..Settings::local() }).map(Self)
     }
 
     /// Where it is.

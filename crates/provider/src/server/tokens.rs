@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use firedrill_failover::Fingerprint;
 use firedrill_yaml::{Problem, Spanned, closest, looks_secret, quoted};
 use sha2::{Digest, Sha256};
 
@@ -125,9 +126,9 @@ fn digest(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-/// `token-` and the first 48 bits of its SHA-256.
 fn stranger(digest: &[u8; 32]) -> String {
-    digest.iter().take(6).fold("token-".to_owned(), |label, byte| format!("{label}{byte:02x}"))
+    let bits = digest.iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+    firedrill_block::label(Fingerprint::new(bits))
 }
 
 #[cfg(test)]

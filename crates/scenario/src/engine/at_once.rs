@@ -43,8 +43,8 @@ impl EngineTarget {
         let mut begun = Vec::new();
         for action in actions {
             let (member, command, trip) = match action {
-                Action::Request { worker, draws } => {
-                    let mut trip = self.trip(*worker, draws)?.at_once();
+                Action::Request { worker, draws, stream } => {
+                    let mut trip = self.trip(*worker, draws, *stream)?.at_once();
                     let Some(Attempted { command, ticket, .. }) = self.attempt(&mut trip)? else {
                         return Err(Refusal::Impossible("there is no token to draw".to_owned()));
                     };

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 
 use firedrill_failover::Status;
-use firedrill_provider::Dialect;
 use hyper::Request;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::stage::NUMBER;
+use crate::question::Question;
 
 /// A longer answer is no answer to a question as short as ours, in bytes.
 const MOST_BYTES: usize = 16 << 20;
@@ -24,56 +24,6 @@ pub(super) struct Got {
     pub(super) status: Status,
     /// Whether its body broke off.
     pub(super) broken: bool,
-}
-
-/// What a request asks, in the way of a vendor.
-#[derive(Copy, Clone, Debug)]
-pub(super) struct Question {
-    pub(super) dialect: Dialect,
-    pub(super) stream: bool,
-}
-
-/// The model that is asked for.
-pub(super) const MODEL: &str = "rehearsed";
-const TEXT: &str = "Is anybody there?";
-
-impl Question {
-    fn path(self) -> String {
-        let Self { dialect, stream } = self;
-        match dialect {
-            Dialect::OpenAi => "/v1/chat/completions".to_owned(),
-            Dialect::Anthropic => "/v1/messages".to_owned(),
-            Dialect::Azure => {
-                format!("/openai/deployments/{MODEL}/chat/completions?api-version=2024-10-21")
-            }
-            Dialect::Gemini if stream => format!("/v1beta/models/{MODEL}:streamGenerateContent?alt=sse"),
-            Dialect::Gemini => format!("/v1beta/models/{MODEL}:generateContent"),
-            Dialect::Bedrock if stream => format!("/model/{MODEL}/converse-stream"),
-            Dialect::Bedrock => format!("/model/{MODEL}/converse"),
-            Dialect::Qwen => "/compatible-mode/v1/chat/completions".to_owned(),
-            Dialect::DeepSeek => "/chat/completions".to_owned(),
-        }
-    }
-
-    fn body(self) -> String {
-        let Self { dialect, stream } = self;
-        let messages = serde_json::json!([{ "role": "user", "content": TEXT }]);
-        let body = match dialect {
-            Dialect::Gemini => {
-                serde_json::json!({ "contents": [{ "role": "user", "parts": [{ "text": TEXT }] }] })
-            }
-            Dialect::Bedrock => {
-                serde_json::json!({ "messages": [{ "role": "user", "content": [{ "text": TEXT }] }] })
-            }
-            Dialect::Anthropic => serde_json::json!({
-                "model": MODEL, "max_tokens": 64, "messages": messages, "stream": stream,
-            }),
-            Dialect::OpenAi | Dialect::Azure | Dialect::Qwen | Dialect::DeepSeek => {
-                serde_json::json!({ "model": MODEL, "messages": messages, "stream": stream })
-            }
-        };
-        body.to_string()
-    }
 }
 
 /// Asks the gateway at `address`, as the request with this `number`. An error says how no answer came.
@@ -111,7 +61,7 @@ pub(super) async fn ask(address: SocketAddr, number: u64, question: Question) ->
 async fn read(mut body: Incoming) -> Result<(), ()> {
     let mut bytes = 0;
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        bytes += frame.map_err(drop)?.data_ref().map_or(0, |data| data.len());
+        bytes += frame.map_err(drop)?.data_ref().map_or(0, Bytes::len);
         if bytes > MOST_BYTES {
             return Err(());
         }

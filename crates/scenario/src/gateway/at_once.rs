@@ -57,8 +57,8 @@ impl Play {
     /// Begins one of several actions: gives its worker, and its number if it is a request. A request is drawn and answered.
     async fn begin(&mut self, action: &Action) -> Result<(usize, Option<u64>), Refusal> {
         let (member, number) = match action {
-            Action::Request { worker, draws } => {
-                let (member, number) = self.send(*worker, draws, false)?;
+            Action::Request { worker, draws, stream } => {
+                let (member, number) = self.send(*worker, draws, *stream)?;
                 (member, Some(number))
             }
             Action::Outcome { worker, token, status, attempt } => {

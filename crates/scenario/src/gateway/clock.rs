@@ -12,29 +12,41 @@ use firedrill_failover::{Duration, Instant};
 
 /// A clock that is moved from wait to wait. Clones are one clock.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stepped(Arc<Mutex<Time>>);
+pub(super) struct Stepped {
+    time: Arc<Mutex<Time>>,
+    /// Whether who waits for this one goes on after the others of a moment.
+    late: bool,
+}
 
 #[derive(Debug, Default)]
 struct Time {
     now: Instant,
     /// By how much the date was set back.
     back: u64,
-    /// Who waits: until when, and the how-manieth that began to wait.
-    waits: BTreeMap<(Instant, u64), Option<Waker>>,
+    /// Who waits.
+    waits: BTreeMap<Key, Option<Waker>>,
     begun: u64,
 }
 
+/// Until when somebody waits, whether after the others of that moment, and the how-manieth that began to wait.
+type Key = (Instant, bool, u64);
+
 impl Stepped {
+    /// The same clock for a provider: what it does at the very last moment comes too late.
+    pub(super) fn late(&self) -> Self {
+        Self { late: true, ..self.clone() }
+    }
+
     /// When the first of those who wait goes on.
     pub(super) fn first(&self) -> Option<Instant> {
-        self.time().waits.keys().next().map(|(at, _)| *at)
+        self.time().waits.keys().next().map(|(at, ..)| *at)
     }
 
     /// Lets the first go on, whose time it then is.
     pub(super) fn step(&self) {
         let waker = {
             let mut time = self.time();
-            let Some(((at, _), waker)) = time.waits.pop_first() else { return };
+            let Some(((at, ..), waker)) = time.waits.pop_first() else { return };
             time.now = time.now.max(at);
             waker
         };
@@ -55,7 +67,7 @@ impl Stepped {
 
     /// Nothing that is done under the lock can leave it half done.
     fn time(&self) -> MutexGuard<'_, Time> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,7 +87,7 @@ impl Clock for Stepped {
             return Box::pin(std::future::ready(()));
         }
         time.begun += 1;
-        let key = (at, time.begun);
+        let key = (at, self.late, time.begun);
         time.waits.insert(key, None);
         Box::pin(Waiting { clock: self.clone(), key })
     }
@@ -87,7 +99,7 @@ impl Clock for Stepped {
 
 struct Waiting {
     clock: Stepped,
-    key: (Instant, u64),
+    key: Key,
 }
 
 impl Future for Waiting {

@@ -12,13 +12,14 @@ use super::gate::At;
 use crate::check::LONGEST;
 use crate::engine::MOST_APPENDS;
 use crate::target::Refusal;
+use crate::trip::never_ends;
 
 /// So often in a row everything must be seen at rest: more often than anything on its way could go unseen, for what is written
 /// here has arrived when the next one looks.
 const LOOKS: u32 = 12;
 
 /// Nothing here waits for real time. If it does, it is broken, and somebody should know.
-const LONGEST_UNREST: time::Duration = time::Duration::from_secs(60);
+const LONGEST_UNREST: time::Duration = time::Duration::from_mins(1);
 
 impl Play {
     /// Waits until nothing more happens by itself, and records what was appended. Whoever is ready is let run, again and again,
@@ -28,26 +29,51 @@ impl Play {
     /// If that does not come to be.
     pub(super) async fn rest(&mut self) -> Result<(), Refusal> {
         let came = tokio::time::timeout(LONGEST_UNREST, async {
-            let mut looks = 0;
+            let (mut looks, mut endless) = (0, None);
             while looks < LOOKS {
                 tokio::task::yield_now().await;
                 looks = if self.is_at_rest() { looks + 1 } else { 0 };
+                endless = endless.or_else(|| self.give_endless_up());
             }
+            endless
         });
-        if came.await.is_err() {
+        let Ok(endless) = came.await else {
             return Err(Refusal::Impossible(format!("the gateways do not come to rest: {}", self.unrest())));
-        }
+        };
         self.record();
-        Ok(())
+        match endless {
+            None => Ok(()),
+            Some(label) => Err(never_ends(&label)),
+        }
+    }
+
+    /// Nobody takes an answer that never ends. Gives the token that it was for.
+    fn give_endless_up(&mut self) -> Option<String> {
+        if !self.is_endless {
+            return None;
+        }
+        let asked = self.mock.journal();
+        let last = asked.last().filter(|last| last.fault == Some("endless") && last.ended.is_none())?;
+        let clients = std::mem::take(&mut self.clients);
+        if clients.is_empty() {
+            return None;
+        }
+        clients.values().for_each(super::Client::abort);
+        Some(last.token.to_string())
     }
 
     fn is_at_rest(&self) -> bool {
         let Some(open) = self.mock.at_rest() else { return false };
-        let mut waiting = 0;
+        let now = self.clock.now();
+        if !self.mock.listens() && self.clock.first().is_none_or(|first| first > now) {
+            return false;
+        }
+        let (mut waiting, mut parked) = (0, 0);
         for (index, member) in self.members.iter().enumerate() {
             let Some(gateway) = &member.gateway else { continue };
             let flight = gateway.in_flight();
-            waiting += flight.requests_waiting + flight.probes_waiting;
+            waiting += flight.requests_waiting + flight.probes_waiting + flight.draining;
+            parked += self.stage.parked(index);
             let at = self.gate.at(index);
             if flight.requests != flight.requests_waiting + self.stage.parked(index)
                 || flight.probes != flight.probes_waiting
@@ -58,10 +84,11 @@ impl Play {
                 return false;
             }
         }
-        // What one side has ended and the other has not is on its way.
+        // What one side has ended and the other has not is on its way. A request that waits to be let go on may have an answer
+        // that it has not read.
         let begun =
             |(number, client): (&u64, &super::Client)| client.is_finished() || self.stage.has_begun(*number);
-        waiting == open && self.clients.iter().all(begun)
+        (waiting..=waiting + parked).contains(&open) && self.clients.iter().all(begun)
     }
 
     /// Who does not rest, for a person to find out why.
@@ -118,9 +145,9 @@ impl Play {
             return Err(Refusal::Impossible(message));
         }
         let last = due.unwrap_or(self.clock.now());
-        match self.do_next(last).await? {
-            true => Ok(()),
-            false => Err(Refusal::Impossible("no answer comes, and nothing more falls due".to_owned())),
+        if self.do_next(last).await? {
+            return Ok(());
         }
+        Err(Refusal::Impossible("no answer comes, and nothing more falls due".to_owned()))
     }
 }

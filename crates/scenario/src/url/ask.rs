@@ -25,8 +25,10 @@ const SHOWN: usize = 240;
 pub(super) enum Seen {
     /// A whole answer: its status, and how it begins.
     Answer(Status, String),
-    /// Nothing, or an answer that broke off, and how.
-    Broken(String),
+    /// The start of an answer, its status, and how it broke off.
+    Broken(Status, String),
+    /// No answer, and what came instead.
+    Nothing(String),
     /// No connection, and why.
     NoConnection(String),
 }
@@ -34,7 +36,7 @@ pub(super) enum Seen {
 /// Asks the gateway once.
 pub(super) async fn ask(settings: &Settings) -> Seen {
     let answered = tokio::time::timeout(settings.timeout, exchange(settings));
-    answered.await.unwrap_or_else(|_| Seen::Broken(format!("no whole answer within {:?}", settings.timeout)))
+    answered.await.unwrap_or_else(|_| Seen::Nothing(format!("no whole answer within {:?}", settings.timeout)))
 }
 
 async fn exchange(settings: &Settings) -> Seen {
@@ -44,7 +46,7 @@ async fn exchange(settings: &Settings) -> Seen {
         Ok(stream) => stream,
         Err(error) => return Seen::NoConnection(error.to_string()),
     };
-    let broken = |what: &str| Seen::Broken(format!("the connection broke {what}"));
+    let broken = |what: &str| Seen::Nothing(format!("the connection broke {what}"));
     // Questions are short, and sent at once.
     let _ = stream.set_nodelay(true);
     let Ok((mut sender, connection)) = http1::handshake(TokioIo::new(stream)).await else {
@@ -56,11 +58,11 @@ async fn exchange(settings: &Settings) -> Seen {
         };
         let (head, body) = response.into_parts();
         let Some(status) = Status::new(head.status.as_u16()) else {
-            return Seen::Broken(format!("the answer has the status {}", head.status.as_u16()));
+            return Seen::Nothing(format!("the answer has the status {}", head.status.as_u16()));
         };
         match read(Response::from_parts(head, body)).await {
             Ok(text) => Seen::Answer(status, text),
-            Err(how) => Seen::Broken(format!("{status}, and {how}")),
+            Err(how) => Seen::Broken(status, how.to_owned()),
         }
     };
     tokio::pin!(exchanged);

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use firedrill_failover::Duration;
-use firedrill_provider::{Entry, Upstream};
+use firedrill_provider::{Dialect, Entry, Upstream};
 use firedrill_yaml::{Problem, presentable};
 
 use super::ask::Seen;
@@ -24,15 +24,16 @@ impl Stranger {
         scenario: &Scenario,
         tokens: &BTreeSet<String>,
     ) -> Result<Vec<String>, Refusal> {
+        self.speaks_as(scenario)?;
         self.play(&Upstream::default(), tokens, 0)?;
         if self.unrest > Duration::ZERO {
-            self.wait("tokens cool down", self.unrest)?;
+            self.wait("tokens cool down", self.clock.now() + self.unrest)?;
             self.unrest = Duration::ZERO;
         }
         let mut missing = self.roll_call(tokens)?;
         if !missing.is_subset(&self.absent) {
             // They may be out since before we came.
-            self.wait("tokens cool down", self.recovery(scenario))?;
+            self.wait("tokens cool down", self.clock.now() + self.recovery(scenario))?;
             missing = self.roll_call(tokens)?;
         }
         self.absent.extend(missing.iter().cloned());
@@ -40,6 +41,20 @@ impl Stranger {
             format!("{label} was not drawn while all was well: the gateway lacks it, or holds it back")
         };
         Ok(missing.iter().map(note).collect())
+    }
+
+    /// The mock provider speaks one dialect for all scenarios.
+    fn speaks_as(&self, scenario: &Scenario) -> Result<(), Refusal> {
+        let Some(Ok(dialect)) = scenario.kind.as_deref().map(str::parse::<Dialect>) else { return Ok(()) };
+        if dialect == self.settings.dialect {
+            return Ok(());
+        }
+        let (wanted, spoken) = (dialect.word(), self.settings.dialect.word());
+        let message =
+            format!("the provider of the scenario is of the type `{wanted}`, and the mock speaks `{spoken}`");
+        Err(Refusal::Unready(
+            Problem::new(message).hint(format!("`--mock-type {wanted}` lets it speak that")),
+        ))
     }
 
     /// The mock provider begins anew with another part.
@@ -100,24 +115,15 @@ impl Stranger {
 
     fn asks_nobody(&self, last: Option<&Seen>, unread: Option<&Entry>) -> Refusal {
         let mock = format!("http://{}", self.player.address());
-        let problem = match unread {
-            Some(Entry { method, path, status, .. }) => {
-                let message = format!(
-                    "the gateway asked the mock provider for {method} {path}, which is a {status} there"
-                );
-                let hint = format!(
-                    "what it speaks is `{}`: its clients mostly want {mock}/v1 as their base",
-                    self.settings.dialect.word()
-                );
-                Problem::new(message).hint(hint)
-            }
-            None => {
-                let message =
-                    format!("the gateway answered {} and asked the mock provider nothing", said(last));
-                Problem::new(message).hint(format!("its upstream should be {mock}"))
-            }
+        let Some(Entry { method, path, status, .. }) = unread else {
+            let message = format!("the gateway answered {} and asked the mock provider nothing", said(last));
+            return Refusal::Unready(Problem::new(message).hint(format!("its upstream should be {mock}")));
         };
-        Refusal::Unready(problem)
+        let message =
+            format!("the gateway asked the mock provider for {method} {path}, which is a {status} there");
+        let word = self.settings.dialect.word();
+        let hint = format!("what it speaks is `{word}`: its clients mostly want {mock}/v1 as their base");
+        Refusal::Unready(Problem::new(message).hint(hint))
     }
 }
 
@@ -141,7 +147,8 @@ fn said(seen: Option<&Seen>) -> String {
             format!("{status} (`{}`)", presentable(text.trim()).replace('\n', " "))
         }
         Some(Seen::Answer(status, _)) => status.to_string(),
-        Some(Seen::Broken(how) | Seen::NoConnection(how)) => format!("nothing ({how})"),
+        Some(Seen::Broken(status, how)) => format!("{status}, {how}"),
+        Some(Seen::Nothing(how) | Seen::NoConnection(how)) => format!("nothing ({how})"),
         None => "nothing".to_owned(),
     }
 }

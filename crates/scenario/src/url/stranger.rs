@@ -1,10 +1,11 @@
-//! A gateway that somebody else runs, the mock provider that it asks, and real time.
+//! A gateway that somebody else runs, the mock provider that it asks, and the time that both live by.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
+use std::sync::Arc;
 
-use firedrill_clock::{Clock as _, Real};
-use firedrill_failover::{Duration, Failover};
+use firedrill_clock::Clock;
+use firedrill_failover::{Duration, Failover, Instant};
 use firedrill_provider::Player;
 use firedrill_yaml::Problem;
 use tokio::runtime::{Builder, Runtime};
@@ -20,7 +21,7 @@ use crate::target::Refusal;
 pub struct Stranger {
     pub(super) settings: Settings,
     pub(super) watch: Box<dyn Watch>,
-    pub(super) clock: Real,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) player: Player,
     runtime: Runtime,
     /// So long, of real time, its pool needs after the scenario before.
@@ -29,28 +30,30 @@ pub struct Stranger {
     pub(super) absent: BTreeSet<String>,
 }
 
-/// How often it is asked whether a run should stop.
-const GLANCE: Duration = Duration::from_millis(50);
+/// How often it is asked whether a run should stop. Real time, whatever the clock says.
+const GLANCE: std::time::Duration = std::time::Duration::from_millis(50);
 /// How often it is told how long is still to be waited.
 const TELL: Duration = Duration::from_secs(1);
 /// What timers of a gateway may be late by.
 const LATE: Duration = Duration::from_millis(300);
 
 impl Stranger {
-    /// Lets the mock provider listen. The gateway is not asked anything yet.
+    /// Lets the mock provider listen. The gateway is not asked anything yet. Time is that of `clock`, which is real unless the
+    /// gateway can be given another.
     ///
     /// # Errors
     /// If the port cannot be had.
-    pub fn meet(settings: Settings, watch: Box<dyn Watch>) -> Result<Self, Problem> {
+    pub fn meet(settings: Settings, clock: impl Clock, watch: impl Watch + 'static) -> Result<Self, Problem> {
+        let (clock, watch): (Arc<dyn Clock>, Box<dyn Watch>) = (Arc::new(clock), Box::new(watch));
         let cannot = |error: std::io::Error| Problem::new(format!("the mock provider cannot start: {error}"));
         // One thread of its own, so that the mock answers whatever else is done here.
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(cannot)?;
         let player = {
             let _entered = runtime.enter();
-            Player::open(settings.listen, settings.dialect).map_err(cannot)?
+            Player::open(settings.listen, settings.dialect, Arc::clone(&clock)).map_err(cannot)?
         };
         let (unrest, absent) = (Duration::ZERO, BTreeSet::new());
-        Ok(Self { settings, watch, clock: Real::start(), player, runtime, unrest, absent })
+        Ok(Self { settings, watch, clock, player, runtime, unrest, absent })
     }
 
     /// Runs `scenario` against it; chance at the provider is drawn by `seed`.
@@ -66,6 +69,11 @@ impl Stranger {
             self.unrest = self.recovery(scenario);
         }
         run
+    }
+
+    /// Where the mock provider listens.
+    pub fn listens_at(&self) -> std::net::SocketAddr {
+        self.player.address()
     }
 
     /// How long the pool of `scenario` needs, in real time, until a token that is out is back.
@@ -98,15 +106,17 @@ impl Stranger {
                 .collect();
             let mut seen = Vec::new();
             for one in asked {
-                seen.push(one.await.unwrap_or_else(|error| Seen::Broken(error.to_string())));
+                seen.push(one.await.unwrap_or_else(|error| Seen::Nothing(error.to_string())));
             }
             seen
         })
     }
 
-    /// Waits for `time`, which is real.
-    pub(super) fn wait(&self, why: &str, time: Duration) -> Result<(), Refusal> {
-        let end = self.clock.now() + time;
+    /// Waits until `end`; a clock that is ours to move is moved.
+    pub(super) fn wait(&self, why: &str, end: Instant) -> Result<(), Refusal> {
+        if self.clock.advance(end.since(self.clock.now())).is_some() {
+            return Ok(());
+        }
         while self.clock.now() < end {
             let left = end.since(self.clock.now());
             self.watch.waits(&format!("{why}, {}s left", left.as_millis().div_ceil(1_000)));
@@ -124,7 +134,7 @@ impl Stranger {
                 tokio::select! {
                     biased;
                     done = &mut done => return Ok(done),
-                    () = self.clock.wait_until(self.clock.now() + GLANCE) => {}
+                    () = tokio::time::sleep(GLANCE) => {}
                 }
                 if self.watch.interrupted() {
                     return Err(Refusal::Unready(Problem::new("interrupted")));

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use firedrill_block::fingerprint;
 use firedrill_clock::Clock as _;
-use firedrill_failover::{Failover, Instant};
+use firedrill_failover::{Duration, Failover, Instant};
+use firedrill_yaml::Problem;
 
 use super::ask::Seen;
-use super::chance;
+use super::askable::{cannot_ask, of_no_use, takes_time};
 use super::readiness::known;
 use super::stranger::Stranger;
-use crate::scenario::{Action, Expectation, Scenario, StepKind};
+use crate::scenario::{Action, Scenario};
 use crate::target::{Effect, History, PoolState, Refusal, Target};
 
 /// A gateway while a scenario is run against it.
@@ -19,10 +19,12 @@ pub(super) struct UrlTarget<'a> {
     scenario: &'a Scenario,
     seed: u64,
     tokens: BTreeSet<String>,
-    /// Why there is no use in asking anything, if so; `None` until it was looked at.
-    use_less: Option<Option<String>>,
+    /// Why there is no use in asking anything, if there is none.
+    of_no_use: Option<String>,
     /// When the scenario began, on the stranger's clock.
     began: Option<Instant>,
+    /// The moment of the scenario, in real time since it began.
+    moment: Instant,
     /// The last request to the provider that was looked at.
     number: u64,
     /// Whether the provider failed a request.
@@ -47,8 +49,9 @@ impl<'a> UrlTarget<'a> {
             scenario,
             seed,
             tokens,
-            use_less: None,
+            of_no_use: of_no_use(scenario),
             began: None,
+            moment: Instant::ZERO,
             number: 0,
             troubled: false,
             notes,
@@ -64,7 +67,7 @@ impl<'a> UrlTarget<'a> {
     /// Begins, if it has not.
     fn begin(&mut self) -> Result<(), Refusal> {
         let scenario = self.scenario;
-        if let Some(reason) = self.use_less.get_or_insert_with(|| use_less(scenario)) {
+        if let Some(reason) = &self.of_no_use {
             return Err(Refusal::CannotAsk(reason.clone()));
         }
         if self.began.is_none() {
@@ -74,6 +77,27 @@ impl<'a> UrlTarget<'a> {
             self.began = Some(self.stranger.clock.now());
         }
         Ok(())
+    }
+
+    /// Lets `span` pass. In a scenario nothing else takes time, unless the provider does, but with a stranger everything does: so
+    /// moments are kept, and what the steps before took is part of the span. If they took more, nothing of what comes is as the
+    /// scenario means it.
+    fn pass(&mut self, span: Duration) -> Result<(), Refusal> {
+        let real = self.stranger.settings.scale.of(span);
+        if takes_time(&self.scenario.upstream) {
+            return self.stranger.wait("time passes", self.stranger.clock.now() + real);
+        }
+        self.moment += real;
+        let (now, end) =
+            (self.stranger.clock.now(), self.began.unwrap_or_default() + self.moment.since(Instant::ZERO));
+        if now > end {
+            let message =
+                format!("the steps before took {} longer than the time that passes here", now.since(end));
+            let hint =
+                "a larger `--time-scale`, with cooldowns that are as much longer, leaves a slow gateway time";
+            return Err(Refusal::Unready(Problem::new(message).hint(hint)));
+        }
+        self.stranger.wait("time passes", end)
     }
 
     /// What the provider saw since it was last looked at, into `effect`. Gives it in words.
@@ -123,99 +147,18 @@ impl<'a> UrlTarget<'a> {
                 effect.broken.push(false);
                 Ok(status.to_string())
             }
-            Seen::Broken(how) => {
+            Seen::Broken(status, how) => {
+                effect.statuses.push(status);
+                effect.broken.push(true);
+                Ok(format!("{status}, {how}"))
+            }
+            Seen::Nothing(how) => {
                 effect.unanswered.push(how.clone());
+                effect.broken.push(true);
                 Ok(how)
             }
             Seen::NoConnection(why) => Err(self.stranger.unreachable(&why)),
         }
-    }
-}
-
-/// Why `action` cannot be asked of a stranger, if it cannot.
-fn cannot_ask(scenario: &Scenario, action: &Action) -> Option<&'static str> {
-    match action {
-        Action::Request { worker: 2.., .. } => {
-            Some("which worker serves a request is for the gateway to say")
-        }
-        Action::Request { draws, .. } if !draws.is_empty() && scenario.config.tokens().len() > 1 => {
-            Some("which token is drawn is for the gateway to say")
-        }
-        Action::Request { .. } => None,
-        Action::Advance(_) if !scenario.ticks_fall_due => Some("its timers cannot be held while time passes"),
-        Action::Advance(_) if scenario.answers_probes => {
-            Some("its probes cannot be held until a step answers them")
-        }
-        Action::Advance(_) => None,
-        Action::Outcome { .. } => Some("no outcome can be reported to it but by an answer of the provider"),
-        Action::Probe { .. } => Some("its probes are answered by the upstream alone"),
-        Action::Tick { .. } => Some("its timers are its own"),
-        Action::ClockBack(_) => Some("its clock cannot be set"),
-        Action::Reconfigure { .. } => Some("it cannot be reconfigured from outside"),
-        Action::Stop { .. } | Action::Start { .. } => {
-            Some("its workers cannot be stopped and started from outside")
-        }
-    }
-}
-
-/// Why there is no use in asking anything of `scenario`, if there is none.
-fn use_less(scenario: &Scenario) -> Option<String> {
-    if scenario.config.tokens().iter().any(|token| fingerprint(&token.label) != token.fingerprint) {
-        return Some(
-            "a token that looks like a real key has another name here than the gateway sends".to_owned(),
-        );
-    }
-    let mut askable = scenario.clone();
-    let (mut asked, mut last) = (false, false);
-    askable.steps.retain_mut(|step| {
-        let StepKind::Act { action, expect, .. } = &mut step.kind else {
-            return match &mut step.kind {
-                StepKind::Concurrently(items) => {
-                    last |= items.iter().any(|(action, _)| cannot_ask(scenario, action).is_some());
-                    asked |= !last;
-                    items.iter_mut().for_each(|(_, expect)| only_what_is_seen(expect));
-                    !last
-                }
-                StepKind::Expect(expect) => {
-                    !last && {
-                        let mut seen = Some(expect.clone());
-                        only_what_is_seen(&mut seen);
-                        seen.is_some_and(|seen| {
-                            *expect = seen;
-                            true
-                        })
-                    }
-                }
-                _ => false,
-            };
-        };
-        last |= cannot_ask(scenario, action).is_some();
-        only_what_is_seen(expect);
-        asked |= !last;
-        !last
-    });
-    let expects = askable.steps.iter().any(|step| match &step.kind {
-        StepKind::Act { expect, .. } => expect.is_some(),
-        StepKind::Concurrently(items) => items.iter().any(|(_, expect)| expect.is_some()),
-        StepKind::Expect(_) => asked,
-        StepKind::Always(_) => false,
-    });
-    if !expects {
-        return Some("nothing that it expects can be seen from outside".to_owned());
-    }
-    let (seed, failure) = chance::against(&askable)?;
-    let at = failure.problem.place().map_or_else(String::new, |place| format!(" at line {}", place.line));
-    Some(format!("whether it holds is for chance to say: on the engine it fails{at} with `--seed {seed}`"))
-}
-
-/// Leaves what a stranger can be asked, if that is anything.
-fn only_what_is_seen(expect: &mut Option<Expectation>) {
-    let Some(asked) = expect else { return };
-    (asked.available, asked.unavailable, asked.unavailable_since) = (None, None, None);
-    (asked.failure_counts, asked.success_counts) = (None, None);
-    (asked.fallback, asked.events) = (None, None);
-    if asked.keys_of_the_step().is_empty() {
-        *expect = None;
     }
 }
 
@@ -231,7 +174,7 @@ impl Target for UrlTarget<'_> {
         self.begin()?;
         let mut effect = Effect::default();
         let what = if let Action::Advance(span) = action {
-            self.stranger.wait("time passes", self.stranger.settings.scale.of(*span))?;
+            self.pass(*span)?;
             format!("time passed: {span}")
         } else {
             let seen = self.stranger.ask()?;

@@ -7,6 +7,7 @@ mod ending;
 mod faulty;
 mod hearing;
 mod joining;
+mod one_by_one;
 mod wiped;
 #[path = "../store/workers.rs"]
 #[expect(dead_code, reason = "shared with the tests of stores")]
