@@ -7,6 +7,8 @@
 
 mod limits;
 mod line;
+mod parting;
 
 pub use limits::Limits;
 pub use line::{Line, Phase};
+pub use parting::{drain, turn_away};

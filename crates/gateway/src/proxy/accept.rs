@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use firedrill_line::turn_away;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -20,11 +20,12 @@ const BACKLOG: u32 = 1_024;
 /// After a failure to accept, as for want of files.
 const AGAIN: Duration = Duration::from_millis(10);
 
+/// What one is told for whom there is no room.
+const NO_ROOM: &str =
+    r#"{"error":{"message":"too many connections just now","type":"gateway_error","code":"connections"}}"#;
+
 /// So many clients for whom there is no room are told so at the same time; others are only hung up on.
 const TOLD: usize = 256;
-
-/// So long it may take to tell one.
-const TELLING: Duration = Duration::from_secs(1);
 
 /// Listens on `address`.
 ///
@@ -59,7 +60,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
                 Ok((stream, _)) => {
                     shared.metrics.turned_away();
                     if told.len() < TOLD {
-                        told.spawn(tell(stream));
+                        told.spawn(turn_away(stream, NO_ROOM));
                     }
                 }
                 // No more files, most likely: others must end first.
@@ -76,24 +77,6 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
 async fn asked_to(stop: &mut watch::Receiver<bool>) {
     // Who could ask is gone: then it should stop too.
     drop(stop.wait_for(|stop| *stop).await);
-}
-
-/// Tells a client that there is no room.
-async fn tell(mut stream: TcpStream) {
-    let body = r#"{"error":{"message":"too many connections just now","type":"gateway_error","code":"connections"}}"#;
-    let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close";
-    let told = async {
-        stream
-            .write_all(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes())
-            .await?;
-        stream.shutdown().await?;
-        // What was sent and not read would make a reset of it, and the answer might be lost.
-        let mut dropped = [0; 4096];
-        while stream.read(&mut dropped).await? > 0 {}
-        io::Result::Ok(())
-    };
-    // Whoever does not listen is hung up on.
-    let _ = tokio::time::timeout(TELLING, told).await;
 }
 
 /// A connection that is counted.

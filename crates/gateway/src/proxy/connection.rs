@@ -4,22 +4,17 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
-use firedrill_line::{Line, Phase};
+use firedrill_line::{Line, Phase, drain};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::proxy::guard::Guard;
 use crate::proxy::request;
 use crate::shared::Shared;
-
-/// So long is read what a client still sends after its last answer, and no more than the body of a request may have: without
-/// it the answer might not reach the client, and without an end a fast one would send for ever.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// hyper reads no head into less, in bytes.
 const LEAST_BUFFER: usize = 8 << 10;
@@ -61,13 +56,6 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let Ok(()) = served else { return };
     let mut line = connection.into_parts().io.into_inner().into_inner();
     if line.shutdown().await.is_ok() {
-        let mut rest = line.take(limits.body_bytes as u64);
-        let _ = tokio::time::timeout(LINGER, drop_all(&mut rest)).await;
+        drain(line, limits.body_bytes as u64).await;
     }
-}
-
-/// Reads to the end.
-async fn drop_all(rest: &mut (impl AsyncRead + Unpin)) {
-    let mut dropped = [0; 4096];
-    while rest.read(&mut dropped).await.is_ok_and(|read| read > 0) {}
 }

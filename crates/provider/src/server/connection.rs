@@ -5,23 +5,18 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming as IncomingBody;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::server::sending::{Raw, Sending};
-use firedrill_line::{Limits, Line, Phase};
-
-/// So long is read what a client still sends after its last answer, and no more than the body of a request may have: without
-/// it the answer might not reach the client, and without an end a fast one would send for ever.
-const LINGER: Duration = Duration::from_secs(1);
+use firedrill_line::{Limits, Line, Phase, drain};
 
 /// Serves the requests that come on `stream`, each by `answer`, until either side has enough or `stop` says so.
 pub(crate) async fn serve<F>(
@@ -84,17 +79,10 @@ pub(crate) async fn serve<F>(
         }
         Ok(None) => {
             if line.shutdown().await.is_ok() {
-                let mut rest = line.take(limits.body_bytes as u64);
-                let _ = tokio::time::timeout(LINGER, drop_all(&mut rest)).await;
+                drain(line, limits.body_bytes as u64).await;
             }
         }
         // Whoever is too slow, or is gone, gets nothing more.
         Err(_) => {}
     }
-}
-
-/// Reads to the end.
-async fn drop_all(rest: &mut (impl AsyncRead + Unpin)) {
-    let mut dropped = [0; 4096];
-    while rest.read(&mut dropped).await.is_ok_and(|read| read > 0) {}
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use firedrill_line::{Phase, turn_away};
 use hyper::Request;
 use hyper::body::Incoming as IncomingBody;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -16,13 +16,15 @@ use tokio::task::JoinSet;
 use crate::server::connection;
 use crate::server::sending::Sending;
 use crate::server::shared::Shared;
-use firedrill_line::Phase;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1_024;
 
 /// After a failure to listen or to accept, as for want of files.
 const RETRY: Duration = Duration::from_millis(10);
+
+/// What one is told for whom there is no room.
+const NO_ROOM: &str = r#"{"error":{"message":"too many connections just now"}}"#;
 
 /// So many clients for whom there is no room are told so at the same time; others are only hung up on.
 const TOLD: usize = 256;
@@ -89,7 +91,7 @@ pub(crate) async fn accept<A, F>(
                         connection::serve(stream, Arc::clone(&shared.limits), shared.stop.subscribe(), answer).await;
                     });
                 }
-                Ok(stream) if told.len() < TOLD => drop(told.spawn(tell(stream))),
+                Ok(stream) if told.len() < TOLD => drop(told.spawn(turn_away(stream, NO_ROOM))),
                 Ok(stream) => drop(stream),
                 // No more files, most likely: others must end first.
                 Err(_) => tokio::time::sleep(RETRY).await,
@@ -105,24 +107,6 @@ pub(crate) async fn accept<A, F>(
 async fn asked_to(stop: &mut watch::Receiver<bool>) {
     // Who could ask is gone: then it should stop too.
     drop(stop.wait_for(|stop| *stop).await);
-}
-
-/// Tells a client that there is no room.
-async fn tell(mut stream: TcpStream) {
-    let body = r#"{"error":{"message":"too many connections just now"}}"#;
-    let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close";
-    let told = async {
-        stream
-            .write_all(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes())
-            .await?;
-        stream.shutdown().await?;
-        // What was sent and not read would make a reset of it, and the answer might be lost.
-        let mut dropped = [0; 4096];
-        while stream.read(&mut dropped).await? > 0 {}
-        io::Result::Ok(())
-    };
-    // Whoever does not listen is hung up on.
-    let _ = tokio::time::timeout(Duration::from_secs(1), told).await;
 }
 
 /// A port that is listened on, or held while nobody listens so that no other takes it.
