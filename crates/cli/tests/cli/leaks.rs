@@ -181,7 +181,8 @@ fn echoing() -> String {
         for (stream, status) in listener.incoming().zip([401, 200, 429, 503, 200, 403].into_iter().cycle()) {
             let Ok(mut stream) = stream else { return };
             let (mut read, mut piece) = (Vec::new(), [0; 4096]);
-            while !read.ends_with(QUESTION.as_bytes()) {
+            // Questions and probes end so.
+            while !read.ends_with(b"}") {
                 match stream.read(&mut piece) {
                     Ok(length) if length > 0 => read.extend_from_slice(&piece[..length]),
                     _ => break,
