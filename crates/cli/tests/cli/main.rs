@@ -5,6 +5,7 @@ mod conform;
 mod explore;
 mod gateway;
 mod help;
+mod leaks;
 mod mock;
 mod new;
 mod output;

@@ -1,0 +1,19 @@
+//! Any bytes of whoever asks the admin, judged as `crates/gateway/tests/hostile` judges its mutations.
+#![no_main]
+
+#[path = "../../crates/gateway/tests/hostile/judge.rs"]
+mod judge;
+#[path = "../../crates/gateway/tests/hostile/strict.rs"]
+mod strict;
+#[path = "../../crates/gateway/tests/hostile/world.rs"]
+mod world;
+
+use std::cell::OnceCell;
+
+thread_local! {
+    static WORLD: OnceCell<world::World> = const { OnceCell::new() };
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    WORLD.with(|world| world.get_or_init(world::World::start).judge_admin(bytes).unwrap_or_else(|wrong| panic!("{wrong}")));
+});
