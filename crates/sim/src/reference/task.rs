@@ -89,6 +89,8 @@ impl Task {
                 }
                 [Op::Probed(*token)].into()
             }
+            // Nobody operates it.
+            Command::Operate(..) => return None,
             Command::Reconfigure(tokens) => founding(tokens),
             Command::Start => {
                 probes.clear();
