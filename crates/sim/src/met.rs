@@ -142,7 +142,7 @@ impl Sometimes {
                             self.meet(Occasion::LeaseChanged);
                         }
                         Deed::CooledDown(_) | Deed::Healthy(..) | Deed::PutBack(_) => {
-                            self.meet(Occasion::Return)
+                            self.meet(Occasion::Return);
                         }
                         _ => {}
                     }

@@ -78,7 +78,7 @@ impl Summed {
         let threshold = failover.failure_threshold().get();
         if policy.is_success(status) {
             self.change((fingerprint, token), |outcomes| {
-                outcomes.forget(Forgets::Success(status), threshold)
+                outcomes.forget(Forgets::Success(status), threshold);
             });
         } else if failover.on_status().contains(status) {
             self.change((fingerprint, token), |outcomes| outcomes.fail(Run::of(1, status), threshold));
