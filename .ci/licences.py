@@ -13,6 +13,8 @@ ALLOWED = {
     "BSD-3-Clause",
     "BSL-1.0",
     "CC0-1.0",
+    # For data: the certificates that everybody trusts.
+    "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
     "MIT-0",

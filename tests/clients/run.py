@@ -1,9 +1,12 @@
-"""Lets the official Python clients read the mock: python3 tests/clients/run.py [-k PATTERN] [--through COMMAND]
+"""Lets the official Python clients read the mock: python3 tests/clients/run.py [-k PATTERN] [--gateway MODE | --through COMMAND]
 
 Needs python3 and cargo; installs the clients of requirements.txt from PyPI into a folder of target/, once for as long as
 that file stays as it is. Exits with 1 if a client reads something else than it should.
 
 -k PATTERN         only tests whose names match; may be given more than once
+--gateway MODE     asks through `firedrill gateway`, one of them for each provider: `plain`, one token and no failover, so that a
+                   client should read what it reads without it; or `failover`, two tokens, failover and retries, for the tests
+                   of what a client is spared
 --through COMMAND  asks through a gateway: COMMAND starts it, with `{mock}` replaced by the address of the mock, and prints a
                    line of JSON, {"gateway": "http://..."}, on standard output when it can be asked. It passes paths on as
                    they are
@@ -53,12 +56,14 @@ def read(arguments):
     import served
 
     loader = unittest.TestLoader()
-    loader.testNamePatterns = [pattern if "*" in pattern else f"*{pattern}*" for pattern in arguments.k] or None
+    # With failover a client reads something else than upstream says: that is a module of its own.
+    only = arguments.k or (["test_failover*"] if arguments.gateway == "failover" else [])
+    loader.testNamePatterns = [pattern if "*" in pattern else f"*{pattern}*" for pattern in only] or None
     tests = loader.discover(str(HERE))
     if tests.countTestCases() == 0:
         print(f"no test is called so: {' '.join(arguments.k)}", file=sys.stderr)
         return 1
-    with served.Served(TARGET / "debug" / "firedrill", arguments.through) as served.now:
+    with served.Served(TARGET / "debug" / "firedrill", arguments.gateway, arguments.through) as served.now:
         result = unittest.TextTestRunner(verbosity=2).run(tests)
     return 0 if result.wasSuccessful() else 1
 
@@ -66,7 +71,9 @@ def read(arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-k", metavar="PATTERN", action="append", default=[], help=argparse.SUPPRESS)
-    parser.add_argument("--through", metavar="COMMAND", help=argparse.SUPPRESS)
+    through = parser.add_mutually_exclusive_group()
+    through.add_argument("--gateway", choices=["plain", "failover"], help=argparse.SUPPRESS)
+    through.add_argument("--through", metavar="COMMAND", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if Path(sys.prefix) == VENV:
         return read(arguments)

@@ -14,6 +14,8 @@ QUESTION = "Hello?"
 ASKED, SAID = 2, 7
 # Made up, like every token here.
 TOKEN = "sk-rehearsal"
+# What a gateway sends in its place, first and second in its file.
+POOL = ["sk-of-the-pool-0123456789", "sk-of-the-pool-9876543210"]
 KINDS = ("openai", "anthropic", "gemini", "azure", "deepseek", "qwen")
 
 # What is being served, as run.py started it.
@@ -21,10 +23,10 @@ now = None
 
 
 class Served:
-    """`binary` is firedrill; `through` is how to start a gateway in front of it, as run.py says."""
+    """`binary` is firedrill; `gateway` and `through` are what stands in front of it, as run.py says."""
 
-    def __init__(self, binary, through=None):
-        self._started = []
+    def __init__(self, binary, gateway=None, through=None):
+        self._started, self.gateway = [], gateway
         providers = [{"type": kind, "path": f"/{kind}", "answer": TEXT} for kind in KINDS]
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
             # JSON is YAML.
@@ -32,13 +34,29 @@ class Served:
             file.flush()
             mock = self._start([binary, "mock", file.name, "--port", "0", "--control-port", "0", "--quiet"])
         self.address, self._control = mock["mock"], mock["control"]
+        self._gateways = {kind: self._gateway(binary, kind) for kind in KINDS} if gateway else {}
         if through:
             command = [word.replace("{mock}", self.address) for word in shlex.split(through)]
             self.address = self._start(command)["gateway"]
 
-    def _start(self, command):
+    def _gateway(self, binary, kind):
+        """Starts a gateway for one provider. Gives where it is asked."""
+        provider = {"type": kind, "apiTokens": POOL[:1]}
+        if self.gateway == "failover":
+            provider["apiTokens"] = POOL
+            # Each is back before the next question, or soon after: which one is drawn must stay chance.
+            provider["failover"] = {"enabled": True, "failureThreshold": 1, "cooldownDuration": 1, "healthCheckInterval": 10}
+            provider["retryOnFailure"] = {"enabled": True}
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            json.dump({"provider": provider, "upstream": f"{self.address}/{kind}", "admin": "none"}, file)
+            file.flush()
+            # It warns of every token that is taken out.
+            warnings = subprocess.DEVNULL if self.gateway == "failover" else None
+            return self._start([binary, "gateway", file.name, "--port", "0", "--quiet"], stderr=warnings)["gateway"]
+
+    def _start(self, command, stderr=None):
         """Starts a server. Gives the line of JSON that it prints when it can be asked."""
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
         self._started.append(server)
         line = server.stdout.readline()
         if not line:
@@ -61,7 +79,7 @@ class Served:
 
     def url(self, kind):
         """Where the paths of a provider begin."""
-        return f"{self.address}/{kind}"
+        return self._gateways.get(kind) or f"{self.address}/{kind}"
 
     def will(self, kind, upstream):
         """What a provider will do from now on. It begins anew."""
@@ -86,6 +104,12 @@ class Reads(unittest.TestCase):
 
     def will(self, upstream):
         now.will(self.kind, upstream)
+
+    @staticmethod
+    def seen(alone, behind):
+        """What is expected: `alone`, or `behind` a gateway, which answers 503 to what was reset before it was answered, and breaks
+        off what breaks off without a reset."""
+        return behind if now.gateway else alone
 
     @classmethod
     def url(cls, path=""):

@@ -163,10 +163,11 @@ class Faults(Anthropic):
             self.text += event.delta.text if event.type == "content_block_delta" else ""
 
     def test_a_connection_that_breaks(self):
-        early, reset, broken = anthropic.APIConnectionError, httpx2.ReadError, httpx2.RemoteProtocolError
+        early, broken = anthropic.APIConnectionError, httpx2.RemoteProtocolError
+        reset = self.seen(early, anthropic.ServiceUnavailableError)
         for fault, of_an_answer, of_a_stream in (
-            ("reset", early, early),
-            ("resetAfterHeaders", early, reset),
+            ("reset", reset, reset),
+            ("resetAfterHeaders", early, self.seen(httpx2.ReadError, broken)),
             ("{ cut: { bytes: 20 } }", early, broken),
             ("malformedChunk", early, broken),
             ("wrongLength", early, broken),

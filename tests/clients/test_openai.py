@@ -179,11 +179,17 @@ class Faults(OpenAi):
             self.text += chunk.choices[0].delta.content or "" if chunk.choices else ""
 
     def test_a_connection_that_breaks(self):
-        for fault in ("reset", "resetAfterHeaders", "{ cut: { bytes: 20 } }", "malformedChunk"):
+        broken = openai.APIConnectionError
+        for fault, error in (
+            ("reset", self.seen(broken, openai.InternalServerError)),
+            ("resetAfterHeaders", broken),
+            ("{ cut: { bytes: 20 } }", broken),
+            ("malformedChunk", broken),
+        ):
             for ask in (self.ask, self.read):
                 with self.subTest(fault=fault, ask=ask.__name__):
                     self.will(f"default: {{ fault: {fault} }}")
-                    self.raises(openai.APIConnectionError, ask)
+                    self.raises(error, ask)
 
     def test_a_body_that_is_shorter_than_promised(self):
         self.will("default: { fault: wrongLength }")

@@ -76,6 +76,7 @@ pub(super) struct LogState {
     pub(super) appends: u64,
     pub(super) conflicts: u64,
     pub(super) outages: u64,
+    #[serde(rename = "givenUp")]
     pub(super) given_up: Option<String>,
 }
 

@@ -22,14 +22,18 @@ use crate::proxy::head;
 use crate::shared::{Credential, Shared};
 use crate::upstream;
 
-/// Answers `request`. Dropping it gives the request up, upstream too.
-pub(crate) async fn answer(
+/// Answers `request`. Dropping it gives the request up, upstream too. It is counted at once: hyper may find that its client is gone
+/// before it goes on with it.
+pub(crate) fn answer(
     shared: Arc<Shared>,
     phase: Phase,
     request: Request<Incoming>,
-) -> Response<Outgoing> {
+) -> impl Future<Output = Response<Outgoing>> {
     phase.set(Phase::BODY);
-    let open = Open::new(shared, phase);
+    opened(Open::new(shared, phase), request)
+}
+
+async fn opened(open: Open, request: Request<Incoming>) -> Response<Outgoing> {
     let (parts, body) = request.into_parts();
     if let Some(refusal) = head::refusal(&parts) {
         return refuse(open, &refusal, true);

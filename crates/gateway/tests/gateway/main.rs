@@ -114,7 +114,6 @@ impl Setup {
             Vendor::Gemini => Dialect::Gemini,
             Vendor::Qwen => Dialect::Qwen,
             Vendor::DeepSeek => Dialect::DeepSeek,
-            Vendor::Bedrock => Dialect::Bedrock,
         };
         let mock = MockProvider::builder()
             .dialect(dialect)

@@ -46,8 +46,9 @@ async fn there_are_no_more_retries_than_the_rules_allow() {
 }
 
 #[tokio::test]
-async fn a_budget_that_is_spent_allows_none() {
-    for (took, asked) in [(999, 2), (1_000, 1)] {
+async fn a_budget_that_is_spent_ends_the_attempt_and_allows_no_other() {
+    // What is left of it after the first attempt is enough for a second, is not, and is nothing.
+    for (took, asked, status) in [(400, 2, 503), (999, 2, 504), (1_000, 1, 504)] {
         let setup =
             setup(&["sk-a", "sk-b"]).retrying(1).rules(|rules| rules.retry_on_failure.retry_timeout = 1_000);
         let world = setup.before(&format!("{{ default: 503, latency: {took}ms }}")).await;
@@ -56,7 +57,7 @@ async fn a_budget_that_is_spent_allows_none() {
             world.asked(attempt).await;
             world.advance(took).await;
         }
-        assert_eq!(answer.await.expect("no panic").expect("an answer").status(), 503);
+        assert_eq!(answer.await.expect("no panic").expect("an answer").status(), status, "{took}");
         world.mock.assert_asked(usize::try_from(asked).expect("a few"));
     }
 }

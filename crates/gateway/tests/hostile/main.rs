@@ -1,0 +1,117 @@
+//! Whatever bytes a client sends: what goes upstream is what they say, and no secret is shown. Mutations of good requests, by a
+//! seed; `fuzz/` looks further, with the same judge.
+
+mod judge;
+mod mutated;
+mod strict;
+mod world;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+
+use crate::judge::{Case, TOKEN};
+use crate::strict::{Asked, End};
+use crate::world::World;
+
+const CASES: u32 = 500;
+
+#[track_caller]
+fn check(templates: &'static [&'static str], judge: impl Fn(&[u8]) -> Result<(), String>) {
+    for template in templates {
+        judge(template.as_bytes()).unwrap_or_else(|wrong| panic!("{wrong}: {template:?}"));
+    }
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let ran = runner.run(&mutated::strategy(templates), |bytes| {
+        judge(&bytes)
+            .map_err(|wrong| TestCaseError::fail(format!("{wrong}\n{:?}", String::from_utf8_lossy(&bytes))))
+    });
+    if let Err(wrong) = ran {
+        panic!("{wrong}");
+    }
+}
+
+#[test]
+fn what_goes_upstream_is_what_the_bytes_say_and_no_secret_is_shown() {
+    let world = World::start();
+    check(mutated::REQUESTS, |bytes| world.judge(bytes));
+}
+
+#[test]
+fn the_admin_tells_no_stranger_and_no_secret() {
+    let world = World::start();
+    check(mutated::ADMIN, |bytes| world.judge_admin(bytes));
+}
+
+/// What is wrong with `upstream` and `answered` for a plain request.
+fn judged(change: impl FnOnce(&mut Asked), times: usize, answered: &str) -> Result<(), String> {
+    let sent = b"POST /v1 HTTP/1.1\r\nhost: g\r\nauthorization: Bearer sk-mine\r\nx-a: 1\r\ncontent-length: 2\r\n\r\nhi";
+    let (meant, _) = strict::requests(sent);
+    let mut asked = meant[0].0.clone();
+    asked.fields = [
+        ("host", "up"),
+        ("authorization", &format!("Bearer {TOKEN}")),
+        ("accept-encoding", "identity"),
+        ("x-a", "1"),
+        ("content-length", "2"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+    .to_vec();
+    change(&mut asked);
+    let upstream = vec![asked; times];
+    Case { sent, upstream: &upstream, host: "up", answered: answered.as_bytes() }.judge()
+}
+
+#[test]
+fn a_gateway_that_is_wrong_is_seen() {
+    const GOOD: &str = "HTTP/1.1 200 OK\r\nx-upstream: yes\r\ncontent-length: 2\r\n\r\nhi";
+    let nothing = |_: &mut Asked| {};
+    let field = |name: &'static str, value: &'static str| {
+        move |asked: &mut Asked| asked.fields.push((name.to_owned(), value.as_bytes().to_vec()))
+    };
+    assert_eq!(judged(nothing, 1, GOOD), Ok(()));
+    let wrong = [
+        // Asked twice; another body; another path; a field that the client did not send.
+        judged(nothing, 2, &GOOD.repeat(2)),
+        judged(|asked| asked.body.push(b'!'), 1, GOOD),
+        judged(|asked| asked.target.push('x'), 1, GOOD),
+        judged(field("x-b", "1"), 1, GOOD),
+        // The client's credentials.
+        judged(field("cookie", "a=b"), 1, GOOD),
+        judged(field("x-api-key", "sk-mine"), 1, GOOD),
+        judged(|asked| asked.fields[1].1 = b"Bearer sk-mine".to_vec(), 1, GOOD),
+        // A token that comes back, or half of it.
+        judged(nothing, 1, &GOOD.replace("OK", TOKEN)),
+        judged(nothing, 1, &GOOD.replace("hi", &TOKEN[..16]).replace(": 2", ": 16")),
+        // An answer too few, one too many, and one that is none.
+        judged(nothing, 1, ""),
+        judged(nothing, 1, &GOOD.repeat(2)),
+        judged(nothing, 1, &format!("{GOOD}x")),
+    ];
+    for (number, judged) in wrong.iter().enumerate() {
+        assert!(judged.is_err(), "number {number} is not seen");
+    }
+}
+
+#[test]
+fn the_strict_reader_takes_what_is_meant_in_one_way() {
+    for template in mutated::REQUESTS {
+        let (asked, end) = strict::requests(template.as_bytes());
+        assert_eq!((asked.len(), end), (1, End::Clean), "{template:?}");
+    }
+    let (asked, _) = strict::requests(mutated::REQUESTS[1].as_bytes());
+    assert_eq!(asked[0].0.body, b"hello world");
+    for wrong in [
+        "POST / HTTP/1.1\r\nhost: g\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: g\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: g\n\r\n",
+        "GET /#a HTTP/1.1\r\nhost: g\r\n\r\n",
+        "GET / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: g\r\ntransfer-encoding: chunked\r\n\r\n1\r\nab\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+    ] {
+        assert!(
+            matches!(strict::requests(wrong.as_bytes()), (asked, End::Wrong(_)) if asked.is_empty()),
+            "{wrong:?}"
+        );
+    }
+}
