@@ -61,6 +61,7 @@ pub(super) struct Out {
     /// What it was answered last before it left; null if that was before this gateway began, or it was taken out by hand.
     pub(super) status: Option<String>,
     /// Whether an operator took it out.
+    #[serde(rename = "byHand")]
     pub(super) by_hand: bool,
     /// It returns at the first tick at or past this; null if only a probe brings it back.
     pub(super) due: Option<String>,

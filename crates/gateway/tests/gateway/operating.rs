@@ -43,7 +43,7 @@ async fn a_token_is_taken_out_and_put_back() {
     assert_eq!(status, 200, "{state}");
     assert_eq!((&state["label"], &state["available"]), (&"sk-a".into(), &false.into()));
     let out = &state["out"];
-    assert_eq!((&out["by_hand"], &out["status"]), (&true.into(), &Value::Null), "{state}");
+    assert_eq!((&out["byHand"], &out["status"]), (&true.into(), &Value::Null), "{state}");
     assert_eq!(out["due"], "2026-01-01T00:00:00.100Z", "it returns as any other does");
     // It is settled: nothing more is drawn of it.
     assert_eq!(world.available(), ["sk/b?c"]);
