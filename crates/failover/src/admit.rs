@@ -42,7 +42,7 @@ pub enum Contradiction {
     /// Failover is off, or has no health check, or counts otherwise.
     #[error("the configuration in force does not allow it")]
     NotConfigured,
-    /// Only an available token fails, succeeds or is removed.
+    /// Only an available token fails, succeeds, is removed, taken out or reset.
     #[error("the token is unavailable already")]
     AlreadyUnavailable,
     /// Only an unavailable token is probed or restored.
@@ -150,7 +150,11 @@ impl Pool {
                 0 => Ok(()),
                 some => Err(Contradiction::SomeAvailable(some)),
             },
-            Event::Succeeded { token } => {
+            Event::TakenOut { token } => {
+                self.rules()?;
+                self.available_to_check(token).map(|_| ())
+            }
+            Event::Succeeded { token } | Event::Reset { token } => {
                 self.rules()?;
                 let slot = self.available_to_check(token)?;
                 if slot.failures > 0 { Ok(()) } else { Err(Contradiction::NothingToReset) }
@@ -228,6 +232,7 @@ impl Pool {
                 let due = slot.since + failover.cooldown().ok_or(Contradiction::NotConfigured)?;
                 if entry.at < due { Err(Contradiction::TooEarly { due }) } else { Ok(()) }
             }
+            RestoredBy::Operator => Ok(()),
             RestoredBy::HealthCheck { probe } => {
                 let before = self.check_answer(token, probe)?;
                 at_least(before.saturating_add(1), failover.success_threshold().get())

@@ -51,6 +51,46 @@ pub enum Command {
     },
     /// A configuration was loaded.
     Reconfigure(Config),
+    /// An operator says what is to be with a token. Nothing comes of it with failover off.
+    Operate {
+        /// Which token.
+        token: TokenId,
+        /// What the operator says.
+        order: Order,
+    },
+}
+
+/// What an operator may say of a token.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// It is to be unavailable. It returns as any other does, unless it is put back before.
+    TakeOut,
+    /// It is to be available, with its counts at zero.
+    PutBack,
+    /// If it is available, its failure count is to be zero.
+    Reset,
+}
+
+impl Command {
+    /// The token it is about, if it is about one.
+    pub fn token(&self) -> Option<TokenId> {
+        match *self {
+            Self::Outcome { token, .. } | Self::ProbeAnswered { token, .. } | Self::Operate { token, .. } => {
+                Some(token)
+            }
+            Self::Join(_) | Self::Tick | Self::Reconfigure(_) => None,
+        }
+    }
+
+    /// The same, to give the token the id that it has in another pool.
+    pub fn token_mut(&mut self) -> Option<&mut TokenId> {
+        match self {
+            Self::Outcome { token, .. } | Self::ProbeAnswered { token, .. } | Self::Operate { token, .. } => {
+                Some(token)
+            }
+            Self::Join(_) | Self::Tick | Self::Reconfigure(_) => None,
+        }
+    }
 }
 
 impl Pool {
@@ -60,7 +100,10 @@ impl Pool {
         if self.version() == Version::EMPTY {
             return match command {
                 Command::Join(config) | Command::Reconfigure(config) => founding(config),
-                Command::Outcome { .. } | Command::Tick | Command::ProbeAnswered { .. } => Vec::new(),
+                Command::Outcome { .. }
+                | Command::Tick
+                | Command::ProbeAnswered { .. }
+                | Command::Operate { .. } => Vec::new(),
             };
         }
         match command {
@@ -69,6 +112,7 @@ impl Pool {
             Command::Tick => self.tick(worker, at),
             Command::ProbeAnswered { token, probe, answer } => self.probe_answered(*token, *probe, *answer),
             Command::Reconfigure(config) => self.reconfigure(config),
+            Command::Operate { token, order } => self.operate(*token, *order),
         }
     }
 
@@ -89,8 +133,24 @@ impl Pool {
         if failures < failover.failure_threshold().get() {
             return vec![Event::Failed { token, status, failures }];
         }
-        let removed = Event::Removed { token, status, failures };
-        if self.roster.available_len() == 1 { vec![removed, Event::NoneAvailable] } else { vec![removed] }
+        self.out(Event::Removed { token, status, failures })
+    }
+
+    /// `removal`, and the warning if it takes the last available token.
+    fn out(&self, removal: Event) -> Vec<Event> {
+        if self.roster.available_len() == 1 { vec![removal, Event::NoneAvailable] } else { vec![removal] }
+    }
+
+    /// An operator says what is to be with `token`. Nothing happens if it is so already.
+    fn operate(&self, token: TokenId, order: Order) -> Vec<Event> {
+        let slot = self.roster.slot(token).filter(|_| self.policy.failover().is_some());
+        let Some(slot) = slot else { return Vec::new() };
+        match (order, self.roster.is_available(slot)) {
+            (Order::TakeOut, true) => self.out(Event::TakenOut { token }),
+            (Order::PutBack, false) => vec![Event::Restored { token, by: RestoredBy::Operator }],
+            (Order::PutBack | Order::Reset, true) if slot.failures > 0 => vec![Event::Reset { token }],
+            (Order::TakeOut | Order::Reset, false) | (Order::PutBack | Order::Reset, true) => Vec::new(),
+        }
     }
 
     /// The time of a tick has come: what has cooled down returns, and the rest is probed if that is this worker's to

@@ -147,10 +147,20 @@ pub enum Event {
         /// The failures that took it out, this one included.
         failures: u32,
     },
+    /// An operator took an available token out: it is unavailable now.
+    TakenOut {
+        /// Which.
+        token: TokenId,
+    },
     /// No token is available any more: requests draw a fallback from now on. A warning to whoever reads the log.
     NoneAvailable,
     /// A token with failures counted succeeded; its count is zero.
     Succeeded {
+        /// Which.
+        token: TokenId,
+    },
+    /// An operator set the failure count of an available token, which was not zero, to zero.
+    Reset {
         /// Which.
         token: TokenId,
     },
@@ -214,6 +224,8 @@ pub enum RestoredBy {
         /// Which probe.
         probe: u64,
     },
+    /// An operator.
+    Operator,
 }
 
 impl Event {
@@ -223,7 +235,9 @@ impl Event {
             Self::Configured(_) | Self::NoneAvailable | Self::LeaseTaken { .. } => None,
             Self::Failed { token, .. }
             | Self::Removed { token, .. }
+            | Self::TakenOut { token }
             | Self::Succeeded { token }
+            | Self::Reset { token }
             | Self::Restored { token, .. }
             | Self::ProbeSent { token, .. }
             | Self::ProbePassed { token, .. }
@@ -237,8 +251,10 @@ impl Event {
             Self::Configured(_) => "configured",
             Self::Failed { .. } => "failed",
             Self::Removed { .. } => "removed",
+            Self::TakenOut { .. } => "taken_out",
             Self::NoneAvailable => "none_available",
             Self::Succeeded { .. } => "succeeded",
+            Self::Reset { .. } => "reset",
             Self::Restored { .. } => "restored",
             Self::LeaseTaken { .. } => "lease_taken",
             Self::ProbeSent { .. } => "probe_sent",
@@ -272,10 +288,17 @@ impl Event {
                     "failover: token {label} is unavailable now ({status}, failure {failures} of \
                      {failure_threshold})"
                 ),
+                Self::TakenOut { .. } => {
+                    write!(f, "failover: token {label} is unavailable now (taken out by hand)")
+                }
                 Self::NoneAvailable => {
                     f.write_str("warning: no token is available, requests draw a fallback")
                 }
                 Self::Succeeded { .. } => write!(f, "token {label} succeeded, its failure count is zero"),
+                Self::Reset { .. } => write!(f, "token {label} was reset by hand, its failure count is zero"),
+                Self::Restored { by: RestoredBy::Operator, .. } => {
+                    write!(f, "token {label} was put back by hand, restored")
+                }
                 Self::Restored { by: RestoredBy::Cooldown, .. } => {
                     let since = token.and_then(|token| token.unavailable_since).unwrap_or(at);
                     let out = at.since(since).as_millis();

@@ -76,7 +76,7 @@ pub use config::{
     Config, ConfigError, Failover, FailoverSettings, Field, HealthCheck, OnReload, Policy, Profile, Retry,
     RetrySettings, Settings, Token,
 };
-pub use decide::{Attempt, Command};
+pub use decide::{Attempt, Command, Order};
 pub use event::{Configured, Entry, Event, Head, RestoredBy, Version, WorkerId};
 pub use fingerprint::{Fingerprint, NotAFingerprint};
 pub use fold::{Fold, WORKERS_REMEMBERED};

@@ -311,13 +311,13 @@ impl Pool {
         match *event {
             Event::Configured(ref configured) => self.configure(generation(entry), configured),
             Event::Failed { token, failures, .. } => self.roster.slot_mut(token).failures = failures,
-            Event::Removed { token, .. } => {
+            Event::Removed { token, .. } | Event::TakenOut { token } => {
                 self.roster.take_out(token);
                 let slot = self.roster.slot_mut(token);
                 (slot.failures, slot.since) = (0, self.clock);
             }
             Event::NoneAvailable => {}
-            Event::Succeeded { token } => self.roster.slot_mut(token).failures = 0,
+            Event::Succeeded { token } | Event::Reset { token } => self.roster.slot_mut(token).failures = 0,
             Event::Restored { token, by } => {
                 self.answered(token, None);
                 self.roster.bring_back(token);

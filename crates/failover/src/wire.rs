@@ -199,13 +199,16 @@ impl Reader {
             EventLine::Removed { token: label, status, failures } => {
                 Event::Removed { token: token(label)?, status, failures }
             }
+            EventLine::TakenOut { token: label } => Event::TakenOut { token: token(label)? },
             EventLine::NoneAvailable => Event::NoneAvailable,
             EventLine::Succeeded { token: label } => Event::Succeeded { token: token(label)? },
+            EventLine::Reset { token: label } => Event::Reset { token: token(label)? },
             EventLine::Restored { token: label, by } => Event::Restored {
                 token: token(label)?,
                 by: match by {
                     RestoredByLine::Cooldown => RestoredBy::Cooldown,
                     RestoredByLine::HealthCheck { probe } => RestoredBy::HealthCheck { probe },
+                    RestoredByLine::Operator => RestoredBy::Operator,
                 },
             },
             EventLine::LeaseTaken { until } => Event::LeaseTaken { until },
@@ -347,8 +350,16 @@ enum EventLine<'a> {
         status: Status,
         failures: u32,
     },
+    TakenOut {
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+    },
     NoneAvailable,
     Succeeded {
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+    },
+    Reset {
         #[serde(borrow)]
         token: Cow<'a, str>,
     },
@@ -385,6 +396,7 @@ enum EventLine<'a> {
 enum RestoredByLine {
     Cooldown,
     HealthCheck { probe: u64 },
+    Operator,
 }
 
 fn event_line<'a>(before: &'a Pool, event: &'a Event) -> EventLine<'a> {
@@ -404,13 +416,16 @@ fn event_line<'a>(before: &'a Pool, event: &'a Event) -> EventLine<'a> {
         Event::Removed { token: id, status, failures } => {
             EventLine::Removed { token: token(id), status, failures }
         }
+        Event::TakenOut { token: id } => EventLine::TakenOut { token: token(id) },
         Event::NoneAvailable => EventLine::NoneAvailable,
         Event::Succeeded { token: id } => EventLine::Succeeded { token: token(id) },
+        Event::Reset { token: id } => EventLine::Reset { token: token(id) },
         Event::Restored { token: id, by } => EventLine::Restored {
             token: token(id),
             by: match by {
                 RestoredBy::Cooldown => RestoredByLine::Cooldown,
                 RestoredBy::HealthCheck { probe } => RestoredByLine::HealthCheck { probe },
+                RestoredBy::Operator => RestoredByLine::Operator,
             },
         },
         Event::LeaseTaken { until } => EventLine::LeaseTaken { until },

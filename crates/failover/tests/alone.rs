@@ -2,7 +2,7 @@
 
 use firedrill_failover::{
     Appended, Attempt, Command, Config, Duration, FailoverSettings, Fingerprint, Instant, Log as _,
-    MemoryLog, Pool, Refused, Settings, Status, Token, TokenId, Worker, WorkerId,
+    MemoryLog, Order, Pool, Refused, Settings, Status, Token, TokenId, Worker, WorkerId,
 };
 
 fn config(names: &[&str]) -> Config {
@@ -143,6 +143,10 @@ fn a_worker_that_never_joined_fails_over_alone() {
     worker.propose_together(at(4), &mut [failed(alone)].into()).expect("a failure is news");
     worker.accepted();
     assert_eq!(lists(worker.pool()), "b:0 c:0 | a", "and among others");
+    let put_back = Command::Operate { token: alone, order: Order::PutBack };
+    worker.propose(at(5), put_back).expect("it is out");
+    worker.accepted();
+    assert_eq!(lists(worker.pool()), "b:0 c:0 a:0 | ", "and to an operator");
 }
 
 #[test]

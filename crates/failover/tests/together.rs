@@ -20,6 +20,7 @@ enum Order {
     Tick,
     Answer(&'static str, u64, u16),
     Load(usize, u64),
+    Operate(&'static str, firedrill_failover::Order),
 }
 
 fn config(tokens: usize, failure_threshold: u64, profile: Profile) -> Config {
@@ -49,17 +50,23 @@ fn command(order: &Order, profile: Profile, pool: &Pool) -> Option<Command> {
         Order::Answer(name, probe, code) => {
             Command::ProbeAnswered { token: pool.find(name)?, probe, answer: status(code) }
         }
+        Order::Operate(name, order) => Command::Operate { token: pool.find(name)?, order },
         Order::Load(tokens, threshold) => Command::Reconfigure(config(tokens, threshold, profile)),
     })
 }
 
 fn order(load: u32) -> impl Strategy<Value = Order> {
     let name = || select(&NAMES[..3]);
+    let operated = {
+        use firedrill_failover::Order::{PutBack, Reset, TakeOut};
+        (name(), select(&[TakeOut, PutBack, Reset][..]))
+    };
     prop_oneof![
         20 => (name(), select(&[200_u16, 302, 429, 429, 500][..])).prop_map(|(name, code)| Order::Outcome(name, code)),
         4 => Just(Order::Tick),
         6 => (name(), 1..6_u64, select(&[200_u16, 200, 500][..]))
             .prop_map(|(name, probe, code)| Order::Answer(name, probe, code)),
+        3 => operated.prop_map(|(name, order)| Order::Operate(name, order)),
         load => (2..=4_usize, 1..4_u64).prop_map(|(tokens, threshold)| Order::Load(tokens, threshold)),
     ]
 }

@@ -3,7 +3,7 @@
 use firedrill_failover::wire::{self, Reader, WireError, WireFault};
 use firedrill_failover::{
     Attempt, Command, Config, Contradiction, Duration, Entry, FailoverSettings, Fingerprint, Instant,
-    MemoryLog, Pool, Profile, Settings, Status, Token, Worker, WorkerId,
+    MemoryLog, Order, Pool, Profile, Settings, Status, Token, Worker, WorkerId,
 };
 use proptest::prelude::*;
 
@@ -54,6 +54,7 @@ fn example(profile: Profile, labels: [&str; 2]) -> Vec<String> {
         let answer = Status::new(code).unwrap_or(Status::TIMEOUT);
         Command::ProbeAnswered { token, probe, answer }
     };
+    let order = |token, order| Command::Operate { token, order };
     for (at, command) in [
         (1, outcome(a, 429)),
         (2, outcome(a, 200)),
@@ -68,10 +69,15 @@ fn example(profile: Profile, labels: [&str; 2]) -> Vec<String> {
         (71, answer(b, 4, 0)),
         (72, answer(a, 3, 200)),
         (2_000, Command::Tick),
+        (2_001, outcome(a, 429)),
+        (2_002, order(a, Order::Reset)),
+        (2_003, order(a, Order::TakeOut)),
+        (2_004, order(b, Order::TakeOut)),
+        (2_005, order(a, Order::PutBack)),
     ] {
         perform(&mut worker, at, command);
     }
-    perform(&mut worker, 2_001, Command::Reconfigure(self::config(profile, &[labels[1], "new"])));
+    perform(&mut worker, 2_006, Command::Reconfigure(self::config(profile, &[labels[1], "new"])));
     written(log.entries(), &config)
 }
 
@@ -118,6 +124,55 @@ fn a_log_is_written_as_ever() {
     ];
     let lines = example(Profile::Standard, ["a", "b"]);
     assert_eq!(lines[2..15], rest);
+}
+
+#[test]
+fn what_an_operator_did_stands_in_the_log_and_reads_as_a_sentence() {
+    let lines = example(Profile::Standard, ["a", "b"]);
+    let expect = [
+        (
+            r#"{"version":16,"at":2002,"by":7,"proposal":16,"events":[{"reset":{"token":"a"}}]}"#,
+            "token a was reset by hand, its failure count is zero",
+        ),
+        (
+            r#"{"version":17,"at":2003,"by":7,"proposal":17,"events":[{"taken_out":{"token":"a"}}]}"#,
+            "failover: token a is unavailable now (taken out by hand)",
+        ),
+        (
+            r#"{"version":18,"at":2004,"by":7,"proposal":18,"events":[{"taken_out":{"token":"b"}},"none_available"]}"#,
+            "failover: token b is unavailable now (taken out by hand)",
+        ),
+        (
+            r#"{"version":19,"at":2005,"by":7,"proposal":19,"events":[{"restored":{"token":"a","by":"operator"}}]}"#,
+            "token a was put back by hand, restored",
+        ),
+    ];
+    let mut reader = read_all(lines[..16].iter().map(String::as_str)).expect("what was written");
+    for (line, (written, sentence)) in lines[16..20].iter().zip(expect) {
+        assert_eq!(line, written);
+        let before = reader.pool().expect("a fold").clone();
+        let wire::Line::Append(entry) = reader.read(line).expect("a good line") else { panic!("an append") };
+        assert_eq!(entry.events[0].sentence(&before, entry.at).to_string(), sentence);
+        // What was so already does not happen again.
+        let again = line.replace(
+            &format!("\"version\":{}", entry.version),
+            &format!("\"version\":{}", entry.version.next()),
+        );
+        let error = reader.clone().read(&again).expect_err("it is so already").fault;
+        let expect = match &entry.events[0] {
+            firedrill_failover::Event::TakenOut { .. } => Contradiction::AlreadyUnavailable,
+            firedrill_failover::Event::Restored { .. } => Contradiction::AlreadyAvailable,
+            _ => Contradiction::NothingToReset,
+        };
+        assert_eq!(error, WireFault::Contradiction(expect), "{again}");
+    }
+    let off = FOUNDING.replace(
+        r#""failover":{"failureThreshold":2,"successThreshold":2,"healthCheckInterval":5000,"healthCheckTimeout":50,"healthCheckModel":"m","cooldownDuration":1000,"failoverOnStatus":"429"}"#,
+        r#""failover":null"#,
+    );
+    let line = r#"{"version":2,"at":1,"by":7,"proposal":2,"events":[{"taken_out":{"token":"a"}}]}"#;
+    let (_, error) = read_all([HEADER, &off, line]).expect_err("there is no failover");
+    assert_eq!(error.fault, WireFault::Contradiction(Contradiction::NotConfigured));
 }
 
 #[test]

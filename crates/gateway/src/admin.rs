@@ -1,10 +1,12 @@
-//! What a gateway tells of itself, on a port of its own: its state, what happens, its counts, and whether it is well.
+//! What a gateway tells of itself, on a port of its own: its state, what happens, its counts, and whether it is well. And
+//! where an operator takes a token out, or puts it back.
 //!
 //! **Architecture invariant:** nothing here shows a token, nor a request. Labels, statuses, counts and times are all it has.
 
 mod answer;
 mod events;
 mod guard;
+mod order;
 mod page;
 mod state;
 
@@ -81,7 +83,8 @@ async fn connection(stream: TcpStream, admin: Arc<Admin>, limits: Arc<Limits>) {
     let phase = Phase::default();
     let line = Line::new(stream, phase.clone(), Arc::clone(&limits));
     let service = service_fn(|request| {
-        std::future::ready(Ok::<_, Infallible>(answer::answer(&admin, phase.clone(), &request)))
+        let (admin, phase) = (Arc::clone(&admin), phase.clone());
+        async move { Ok::<_, Infallible>(answer::answer(&admin, phase, request).await) }
     });
     let connection =
         http1::Builder::new().max_buf_size(limits.head_bytes).serve_connection(TokioIo::new(line), service);

@@ -40,7 +40,16 @@ struct Kept {
     first: u64,
     told: VecDeque<Told>,
     bytes: usize,
-    why: BTreeMap<Fingerprint, Status>,
+    why: BTreeMap<Fingerprint, Why>,
+}
+
+/// Why a token was taken out.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It was answered this.
+    Status(Status),
+    /// An operator said so.
+    ByHand,
 }
 
 /// An append as it is told.
@@ -62,8 +71,8 @@ impl Story {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The status that last took out the token with this fingerprint, as far as this gateway has heard.
-    pub(crate) fn why(&self, token: Fingerprint) -> Option<Status> {
+    /// What last took out the token with this fingerprint, as far as this gateway has heard.
+    pub(crate) fn why(&self, token: Fingerprint) -> Option<Why> {
         self.lock().why.get(&token).copied()
     }
 
@@ -120,9 +129,13 @@ impl<O> Telling<O> {
         }
         if let Some(story) = &self.story {
             for event in &entry.events {
-                let Event::Removed { token, status, .. } = *event else { continue };
+                let (token, why) = match *event {
+                    Event::Removed { token, status, .. } => (token, Why::Status(status)),
+                    Event::TakenOut { token } => (token, Why::ByHand),
+                    _ => continue,
+                };
                 let Some(known) = before.token(token) else { continue };
-                story.lock().why.insert(known.fingerprint, status);
+                story.lock().why.insert(known.fingerprint, why);
             }
             story.keep(Told { version: entry.version, event: "append", text: text(before, entry).into() });
         }
@@ -186,8 +199,8 @@ fn log(before: &Pool, entry: &Entry, event: &Event) {
         };
     }
     match event {
-        Event::NoneAvailable | Event::Removed { .. } => at!(Level::WARN),
-        Event::Restored { .. } | Event::Configured(_) => at!(Level::INFO),
+        Event::NoneAvailable | Event::Removed { .. } | Event::TakenOut { .. } => at!(Level::WARN),
+        Event::Restored { .. } | Event::Reset { .. } | Event::Configured(_) => at!(Level::INFO),
         _ => at!(Level::DEBUG),
     }
 }

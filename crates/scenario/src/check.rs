@@ -541,12 +541,14 @@ impl Checker {
 }
 
 /// The names of the events, and whether each is about a token.
-const EVENTS: [(&str, bool); 10] = [
+const EVENTS: [(&str, bool); 12] = [
     ("configured", false),
     ("failed", true),
     ("removed", true),
+    ("taken_out", true),
     ("none_available", false),
     ("succeeded", true),
+    ("reset", true),
     ("restored", true),
     ("lease_taken", false),
     ("probe_sent", true),

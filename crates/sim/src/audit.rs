@@ -271,7 +271,7 @@ fn probes_apart(model: &Model, by: u64, at: u64, deeds: &[Deed]) -> Option<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Command, Token};
+    use crate::command::{Command, Order, Token};
     use crate::setting::Profile;
     use crate::view::View;
 
@@ -336,6 +336,18 @@ mod tests {
             &[appended(1, 2, 0, failed(), vec![Deed::Removed(A, 1), Deed::NoneAvailable])],
             Property::Sequential,
         );
+    }
+
+    #[test]
+    fn what_an_operator_did_not_say_is_found() {
+        let hand = |order| Command::Operate(A, order);
+        let out = || appended(1, 2, 0, hand(Order::Out), vec![Deed::TakenOut(A), Deed::NoneAvailable]);
+        let back = |order, deed| appended(2, 3, 0, hand(order), vec![deed]);
+        assert_eq!(hear(&setting(), &[out(), back(Order::In, Deed::PutBack(A))]), [None, None]);
+        check(&[out(), back(Order::Reset, Deed::PutBack(A))], Property::Sequential);
+        check(&[out(), back(Order::Out, Deed::TakenOut(A))], Property::Sequential);
+        check(&[appended(1, 2, 0, hand(Order::Out), vec![Deed::TakenOut(A)])], Property::Sequential);
+        check(&[appended(1, 2, 0, hand(Order::Reset), vec![Deed::Reset(A)])], Property::Sequential);
     }
 
     #[test]

@@ -22,6 +22,31 @@ impl fmt::Display for Token {
     }
 }
 
+/// What an operator says of a token.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// It is to be unavailable.
+    Out,
+    /// It is to be available, without anything counted.
+    In,
+    /// If it is available, no failure of it is to be counted.
+    Reset,
+}
+
+impl Order {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Out, Self::In, Self::Reset];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::In => "in",
+            Self::Reset => "reset",
+        }
+    }
+}
+
 /// One command of a worker's program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -35,6 +60,8 @@ pub enum Command {
     ProbeAnswered(Token, u16),
     /// A configuration with these tokens is loaded.
     Reconfigure(Vec<Token>),
+    /// An operator says this of the token.
+    Operate(Token, Order),
     /// The worker starts (again), with the configuration that the world began with.
     Start,
 }
@@ -57,6 +84,7 @@ impl fmt::Display for Command {
                 f.write_str("reconfigure to")?;
                 tokens.iter().try_for_each(|token| write!(f, " {token}"))
             }
+            Self::Operate(token, order) => write!(f, "{} {token} by hand", order.name()),
             Self::Start => f.write_str("start"),
         }
     }

@@ -40,7 +40,7 @@ mod witness;
 mod world;
 
 pub use audit::Audit;
-pub use command::{Command, Token};
+pub use command::{Command, Order, Token};
 pub use key::Key;
 pub use met::{Occasion, Sometimes};
 pub use notation::{Misread, parse_schedule, schedule_words};

@@ -141,7 +141,9 @@ impl Sometimes {
                         Deed::LeaseTaken(_) if lease.is_some_and(|(holder, _)| holder != *by) => {
                             self.meet(Occasion::LeaseChanged);
                         }
-                        Deed::CooledDown(_) | Deed::Healthy(..) => self.meet(Occasion::Return),
+                        Deed::CooledDown(_) | Deed::Healthy(..) | Deed::PutBack(_) => {
+                            self.meet(Occasion::Return);
+                        }
                         _ => {}
                     }
                 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::command::{Command, Token};
+use crate::command::{Command, Order, Token};
 use crate::key::Key;
 use crate::protocol::Deed;
 use crate::setting::{Profile, Setting};
@@ -70,6 +70,7 @@ impl Model {
                 None => Vec::new(),
             },
             Command::Reconfigure(tokens) => self.reconfigure(setting, tokens),
+            Command::Operate(token, order) => self.operate(at, *token, *order),
             // A start with the configuration in force changes nothing, whatever a reload does.
             Command::Start if self.has_just(&setting.tokens) => Vec::new(),
             Command::Start => self.reconfigure(setting, &setting.tokens),
@@ -91,13 +92,34 @@ impl Model {
             self.view.failures.insert(token, failures);
             return vec![Deed::Failed(token, failures)];
         }
+        self.take_out(at, token, Deed::Removed(token, failures))
+    }
+
+    fn take_out(&mut self, at: u64, token: Token, deed: Deed) -> Vec<Deed> {
         self.view.failures.remove(&token);
         self.view.available.retain(|listed| *listed != token);
         self.view.unavailable.push(token);
         self.view.since.insert(token, at);
-        let mut deeds = vec![Deed::Removed(token, failures)];
+        let mut deeds = vec![deed];
         deeds.extend(self.view.available.is_empty().then_some(Deed::NoneAvailable));
         deeds
+    }
+
+    fn operate(&mut self, at: u64, token: Token, order: Order) -> Vec<Deed> {
+        if self.view.unavailable.contains(&token) {
+            if order != Order::In {
+                return Vec::new();
+            }
+            self.bring_back(token);
+            return vec![Deed::PutBack(token)];
+        }
+        if !self.view.available.contains(&token) {
+            return Vec::new();
+        }
+        if order == Order::Out {
+            return self.take_out(at, token, Deed::TakenOut(token));
+        }
+        self.view.failures.remove(&token).map(|_| Deed::Reset(token)).into_iter().collect()
     }
 
     fn tick(&mut self, setting: &Setting, worker: u64, at: u64) -> Vec<Deed> {

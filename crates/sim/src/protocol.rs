@@ -201,6 +201,12 @@ pub enum Deed {
     Failed(Token, u32),
     /// The failure that took the token out; the count it made.
     Removed(Token, u32),
+    /// Taken out by hand.
+    TakenOut(Token),
+    /// Put back by hand.
+    PutBack(Token),
+    /// The failure count was set to zero by hand.
+    Reset(Token),
     /// Nothing is available any more.
     NoneAvailable,
     /// The failure count is zero again.

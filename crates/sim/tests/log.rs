@@ -2,8 +2,8 @@
 
 use firedrill_sim::explore::{Explored, exhaust};
 use firedrill_sim::{
-    Command, Faults, Occasion, Profile, Property, Protocol, Setting, Step, Token, World, log, parse_schedule,
-    reference,
+    Command, Faults, Occasion, Order, Profile, Property, Protocol, Setting, Step, Token, World, log,
+    parse_schedule, reference,
 };
 
 const A: Token = Token(0);
@@ -99,6 +99,51 @@ fn removals_and_recoveries_fall_in_any_order() {
             && explored.met.count(Occasion::Return) > 0,
         "{explored:?}"
     );
+}
+
+#[test]
+fn what_an_operator_says_meets_everything_else() {
+    use Order::{In, Out, Reset};
+    let hand = |order| Command::Operate(A, order);
+    let faults = |lost_replies, away, forgets| Faults { lost_replies, away, forgets, ..Faults::default() };
+    let programs = [
+        (vec![fails(A), hand(In)], vec![hand(Out), Command::Tick], faults(1, 0, 0)),
+        (vec![fails(A), hand(Reset)], vec![fails(A), hand(Out)], faults(0, 0, 0)),
+        (vec![hand(Out)], vec![hand(In), hand(Reset)], faults(0, 1, 0)),
+        (vec![hand(Out)], vec![hand(In)], faults(0, 0, 1)),
+        (vec![hand(Out), Command::Reconfigure(vec![B])], vec![hand(In)], faults(0, 1, 0)),
+    ];
+    let mut met = firedrill_sim::Sometimes::default();
+    for (one, two, faults) in programs {
+        let worlds = Setting { failure_threshold: 2, faults, ..Setting::new(2, vec![one, two]) };
+        met.add(&check(&Setting { moments: vec![100], ..worlds }).met);
+    }
+    for occasion in
+        [Occasion::Conflict, Occasion::Return, Occasion::Alone, Occasion::Again, Occasion::FoundedAnew]
+    {
+        assert!(met.count(occasion) > 0, "{occasion:?}: {met}");
+    }
+}
+
+/// What is operated while probes are out, under the rules of either profile.
+#[test]
+fn an_operator_and_probes_do_not_get_in_each_others_way() {
+    let hand = |order| Command::Operate(A, order);
+    for profile in [Profile::Standard, Profile::Higress] {
+        let programs = vec![
+            vec![hand(Order::Out), Command::Tick, Command::ProbeAnswered(A, 200), hand(Order::Reset)],
+            vec![hand(Order::In), Command::Tick, fails(A)],
+        ];
+        let setting = Setting {
+            health_check: true,
+            cooldown: 0,
+            success_threshold: 2,
+            profile,
+            ..Setting::new(1, programs)
+        };
+        let explored = check(&Setting { moments: vec![5_000], ..setting });
+        assert!(explored.met.count(Occasion::Return) > 0, "{explored:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use firedrill_failover::Random;
 use firedrill_sim::random::run;
 use firedrill_sim::shape::Shape;
-use firedrill_sim::{Misread, Property, Setting, log, parse_schedule, schedule_words};
+use firedrill_sim::{Command, Misread, Order, Property, Setting, log, parse_schedule, schedule_words};
 
 fn world(text: &str) -> Result<Setting, Misread> {
     text.parse()
@@ -18,6 +18,10 @@ fn what_is_written_is_read_again() {
         }
         if seed % 5 == 0 {
             setting.programs[0].clear();
+        }
+        if seed % 7 == 0 {
+            let by_hand = Order::ALL.map(|order| Command::Operate(setting.tokens[0], order));
+            setting.programs[0].extend(by_hand);
         }
         let text = setting.to_string();
         assert_eq!(world(&text), Ok(setting.clone()), "{text}");
@@ -78,6 +82,8 @@ fn what_is_no_world_says_why_and_where() {
     check("tokens=a: tick | tock", "expected a command, found `tock`", "tock");
     check("tokens=a: a42", "expected a command, found `a42`", "a42");
     check("tokens=a: probe-200", "expected a command, found `probe-200`", "probe-200");
+    check("tokens=ab: out-ab", "expected a command, found `out-ab`", "out-ab");
+    check("tokens=ab: reset-", "expected tokens, found ``", "");
     check("tokens=a: reload-", "expected tokens, found ``", "");
     check(&format!("tokens=a:{}", " |".repeat(100)), "more than 100 of them", "");
 }

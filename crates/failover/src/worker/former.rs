@@ -30,8 +30,8 @@ impl Former {
     /// Gives `command` the id that its token has in `pool`. An id that names nothing is left: the token was dropped, and
     /// its answer changes nothing.
     pub(super) fn rename(&self, command: &mut Command, pool: &Pool) {
-        if let Command::Outcome { token, .. } | Command::ProbeAnswered { token, .. } = command
-            && !self.0.is_empty()
+        if !self.0.is_empty()
+            && let Some(token) = command.token_mut()
             && pool.token(*token).is_none()
             && let Some(fingerprint) = self.0.get(token)
             && let Some(id) = pool.find_fingerprint(*fingerprint)

@@ -88,10 +88,13 @@ pub(crate) enum Mutation {
     ClientStatusMatchesNothing,
     EveryNameIsAnswered503,
     OnlyNamesAreNoFailures,
+    TakeOutExtendsCooldown,
+    ResetRestoresWhoIsOut,
+    PutBackKeepsTheCount,
 }
 
 impl Mutation {
-    pub(crate) const ALL: [Self; 35] = [
+    pub(crate) const ALL: [Self; 38] = [
         Self::ThresholdOneLate,
         Self::ThresholdOneEarly,
         Self::CooldownMustBePassed,
@@ -127,6 +130,9 @@ impl Mutation {
         Self::ClientStatusMatchesNothing,
         Self::EveryNameIsAnswered503,
         Self::OnlyNamesAreNoFailures,
+        Self::TakeOutExtendsCooldown,
+        Self::ResetRestoresWhoIsOut,
+        Self::PutBackKeepsTheCount,
     ];
 }
 
@@ -383,6 +389,23 @@ impl Model {
             }
         } else if passed && self.rules.higress && !self.is(Mutation::LateSuccessIgnoredInHigress) {
             self.successes.insert(token.into(), if successes >= threshold { 0 } else { successes });
+        }
+    }
+
+    /// An operator says that `token` is to be `out`, `in`, or without failures counted: `reset`.
+    pub(crate) fn operate(&mut self, token: &str, order: &str, at: u64) {
+        if !self.rules.enabled {
+            return;
+        }
+        let is_out = self.unavailable.iter().any(|name| name == token);
+        match order {
+            "out" if !is_out => self.remove(token, at),
+            "out" if self.is(Mutation::TakeOutExtendsCooldown) => drop(self.since.insert(token.into(), at)),
+            "in" if is_out => self.restore(token, false),
+            "in" if self.is(Mutation::PutBackKeepsTheCount) => {}
+            "reset" if is_out && self.is(Mutation::ResetRestoresWhoIsOut) => self.restore(token, false),
+            "in" | "reset" if !is_out => drop(self.failures.remove(token)),
+            _ => {}
         }
     }
 

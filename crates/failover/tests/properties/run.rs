@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use firedrill_failover::{
-    Attempt, Command, Config, Entry, Event, Fingerprint, Instant, Pool, Profile, Status, StatusSet, Token,
-    TokenId, WorkerId, wire,
+    Attempt, Command, Config, Entry, Event, Fingerprint, Instant, Order, Pool, Profile, Status, StatusSet,
+    Token, TokenId, WorkerId, wire,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -57,7 +57,15 @@ enum Step {
         ahead: u64,
     },
     Reconfigure(Rules),
+    /// `earlier` as for an outcome.
+    Operate {
+        name: &'static str,
+        order: &'static str,
+        earlier: bool,
+    },
 }
+
+const ORDERS: [(&str, Order); 3] = [("out", Order::TakeOut), ("in", Order::PutBack), ("reset", Order::Reset)];
 
 pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
     (rules(), vec(step(), 1..60)).prop_map(|(rules, steps)| Scenario { rules, steps })
@@ -106,6 +114,7 @@ fn rules() -> impl Strategy<Value = Rules> {
 fn step() -> impl Strategy<Value = Step> {
     let name = || select(&NAMES[..]);
     let outcome = (name(), select(&STATUSES[..]), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    let operated = (name(), select(&ORDERS[..]), prop::bool::weighted(0.1));
     prop_oneof![
         20 => outcome.prop_map(|(name, status, retry, earlier)| Step::Outcome { name, status, retry, earlier }),
         8 => select(&MOMENTS[..]).prop_map(Step::Advance),
@@ -114,6 +123,7 @@ fn step() -> impl Strategy<Value = Step> {
         14 => (0..4_usize, select(&ANSWERS[..])).prop_map(|(which, status)| Step::Answer { which, status }),
         1 => (name(), 0..3_u64).prop_map(|(name, ahead)| Step::Invented { name, ahead }),
         1 => rules().prop_map(Step::Reconfigure),
+        4 => operated.prop_map(|(name, (order, _), earlier)| Step::Operate { name, order, earlier }),
     ]
 }
 
@@ -250,13 +260,19 @@ impl Pair {
         let at = self.at();
         match *step {
             Step::Outcome { name, status: word, retry, earlier } => {
-                let Some(ids) = self.ids.get(name) else { return Ok(()) };
-                let from_the_end = if earlier && ids.len() > 1 { 2 } else { 1 };
-                let token = ids[ids.len() - from_the_end];
+                let Some((token, is_new)) = self.id(name, earlier) else { return Ok(()) };
                 let attempt = if retry { Attempt::Retry } else { Attempt::First };
                 self.perform(1, &Command::Outcome { token, status: status(word), attempt })?;
-                if from_the_end == 1 {
+                if is_new {
                     self.model.outcome(name, word, retry, at);
+                }
+            }
+            Step::Operate { name, order: word, earlier } => {
+                let Some((token, is_new)) = self.id(name, earlier) else { return Ok(()) };
+                let order = ORDERS.iter().find(|(known, _)| *known == word).ok_or("an unknown order")?.1;
+                self.perform(2, &Command::Operate { token, order })?;
+                if is_new && self.model.rules.tokens.iter().any(|known| known == name) {
+                    self.model.operate(name, word, at);
                 }
             }
             Step::Advance(millis) => self.now += millis,
@@ -286,6 +302,13 @@ impl Pair {
             }
         }
         Ok(())
+    }
+
+    /// The newest id that the token has had, or, if it had one, the one before; and whether it is the newest.
+    fn id(&self, name: &str, earlier: bool) -> Option<(TokenId, bool)> {
+        let ids = self.ids.get(name)?;
+        let from_the_end = if earlier && ids.len() > 1 { 2 } else { 1 };
+        Some((ids[ids.len() - from_the_end], from_the_end == 1))
     }
 
     fn answer(&mut self, which: usize, word: &str) -> Result<(), String> {

@@ -1,6 +1,8 @@
 //! Snapshots of random logs: what is written is read back, and what is changed in it is refused or does no harm.
 
-use firedrill_failover::{Attempt, Command, Entry, Fold, Instant, Random, Status, TokenId, WorkerId, wire};
+use firedrill_failover::{
+    Attempt, Command, Entry, Fold, Instant, Order, Random, Status, TokenId, WorkerId, wire,
+};
 use serde_json::Value;
 
 /// A log as text, read: the fold after every line.
@@ -149,9 +151,13 @@ fn goes_on(mut fold: Fold) {
         let token = tokens[random.below(u32::try_from(tokens.len()).expect("few")) as usize];
         let code = [200, 429, 500][random.below(3) as usize];
         let status = Status::new(code).expect("a status");
-        let command = match random.below(3) {
+        let command = match random.below(4) {
             0 => Command::Tick,
             1 => Command::Outcome { token, status, attempt: Attempt::First },
+            2 => {
+                let orders = [Order::TakeOut, Order::PutBack, Order::Reset];
+                Command::Operate { token, order: orders[random.below(3) as usize] }
+            }
             _ => {
                 let probe = u64::from(random.below(9));
                 Command::ProbeAnswered { token, probe, answer: status }

@@ -7,6 +7,7 @@ mod counting;
 mod deadline;
 mod joining;
 mod lease;
+mod operator;
 mod probes;
 mod profiles;
 mod reload;

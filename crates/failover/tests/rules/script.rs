@@ -9,6 +9,7 @@
 //! - `@100` is real time, which every worker's clock shows; without it time stands. `w2` as the next word lets worker 2 do it, else worker 1 does;
 //!   it has heard of everything that is in the log by then, and `w2~` has not.
 //! - `a 429` is an outcome, and so is `a timeout`; `a 429 retry` is that of a retry; `tick` is one; `probe 1 a 200` and `probe 1 a timeout` are answers; `load <rules>` reconfigures; `join` and `join <rules>` join;
+//!   `out a`, `in a` and `reset a` are an operator's orders;
 //!   `deadline 100` and `deadline none` ask when a tick is due. `old:a` is the id that `a` had before the last `load`.
 //! - `=> b:1 | a@0+2` are the lists: `b` with one failure counted is available, `a` is unavailable since 0 with two
 //!   probe successes. `=> nothing` says that nothing was appended.
@@ -22,7 +23,7 @@ use std::fmt::Write as _;
 
 use firedrill_failover::{
     Attempt, Command, Config, Entry, Event, FailoverSettings, Fingerprint, Instant, Log, MemoryLog, OnReload,
-    Pool, Profile, RestoredBy, RetrySettings, Settings, Status, Token, TokenId, Worker, WorkerId,
+    Order, Pool, Profile, RestoredBy, RetrySettings, Settings, Status, Token, TokenId, Worker, WorkerId,
 };
 
 /// Plays `script` under `rules` from a log that worker 1 has founded at 0.
@@ -121,8 +122,11 @@ fn happened(after: &Pool, entry: &Entry) -> String {
         Event::Configured(_) => "configured".into(),
         Event::Failed { token, failures, .. } => format!("failed {} {failures}", label(token)),
         Event::Removed { token, failures, .. } => format!("removed {} {failures}", label(token)),
+        Event::TakenOut { token } => format!("taken out {}", label(token)),
         Event::NoneAvailable => "none available".into(),
         Event::Succeeded { token } => format!("succeeded {}", label(token)),
+        Event::Reset { token } => format!("reset {}", label(token)),
+        Event::Restored { token, by: RestoredBy::Operator } => format!("put back {}", label(token)),
         Event::Restored { token, by: RestoredBy::Cooldown } => format!("cooled {}", label(token)),
         Event::Restored { token, by: RestoredBy::HealthCheck { probe } } => {
             format!("checked {} by {probe}", label(token))
@@ -241,6 +245,9 @@ impl Scene {
                 self.config = config(&words[1..].join(" "));
                 Command::Join(self.config.clone())
             }
+            ["out", label] => self.order(number, label, Order::TakeOut),
+            ["in", label] => self.order(number, label, Order::PutBack),
+            ["reset", label] => self.order(number, label, Order::Reset),
             [label, code] => {
                 let status = answered(code);
                 Command::Outcome { token: self.id(number, label), status, attempt: Attempt::First }
@@ -251,6 +258,10 @@ impl Scene {
             }
             _ => panic!("no step `{}`", words.join(" ")),
         }
+    }
+
+    fn order(&mut self, number: u64, label: &str, order: Order) -> Command {
+        Command::Operate { token: self.id(number, label), order }
     }
 
     fn id(&mut self, number: u64, label: &str) -> TokenId {

@@ -13,7 +13,7 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::mpsc;
 
-use super::{Admin, events, guard, page, state};
+use super::{Admin, events, guard, order, page, state};
 use crate::metrics;
 
 /// The body of an answer. While it is there the connection is about an answer; then it is idle.
@@ -66,20 +66,20 @@ pub(super) struct Answer {
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 impl Answer {
-    fn new(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Self {
+    pub(super) fn new(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Self {
         Self { status, kind, piece: Piece::Whole(Some(body.into())), more: None }
     }
 
     /// `why` not, in a form that reads like every error of this gateway.
-    fn refused(status: StatusCode, why: &str) -> Self {
+    pub(super) fn refused(status: StatusCode, why: &str) -> Self {
         let body = serde_json::json!({ "error": { "message": why } });
         Self::new(status, JSON, format!("{body}\n"))
     }
 
-    fn with(self, name: HeaderName, value: &'static str) -> Self {
+    pub(super) fn with(self, name: HeaderName, value: &'static str) -> Self {
         Self { more: Some((name, HeaderValue::from_static(value))), ..self }
     }
 
@@ -89,10 +89,10 @@ impl Answer {
 }
 
 /// Answers `request`.
-pub(super) fn answer(admin: &Arc<Admin>, phase: Phase, request: &Request<Incoming>) -> Response<Page> {
+pub(super) async fn answer(admin: &Arc<Admin>, phase: Phase, request: Request<Incoming>) -> Response<Page> {
     // No request here needs a body; one that is on its way is not waited for.
     phase.set(Phase::ANSWERING);
-    let Answer { status, kind, piece, more } = told(admin, request);
+    let Answer { status, kind, piece, more } = told(admin, &request.map(drop)).await;
     let mut response = Response::new(Page { piece, phase });
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -107,7 +107,7 @@ pub(super) fn answer(admin: &Arc<Admin>, phase: Phase, request: &Request<Incomin
     response
 }
 
-fn told(admin: &Arc<Admin>, request: &Request<Incoming>) -> Answer {
+async fn told(admin: &Arc<Admin>, request: &Request<()>) -> Answer {
     let (method, path) = (request.method(), request.uri().path());
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match path {
@@ -119,6 +119,9 @@ fn told(admin: &Arc<Admin>, request: &Request<Incoming>) -> Answer {
         let answer = Answer::refused(barred.status, barred.why);
         let unknown = barred.status == StatusCode::UNAUTHORIZED;
         return if unknown { answer.with(WWW_AUTHENTICATE, "Bearer") } else { answer };
+    }
+    if let Some(asked) = order::asked(path) {
+        return order::perform(admin, request, &asked).await;
     }
     match path {
         "/" | "/state" | "/events" | "/metrics" | "/healthz" | "/readyz" if !reads => {
@@ -145,7 +148,8 @@ fn told(admin: &Arc<Admin>, request: &Request<Incoming>) -> Answer {
         }
         _ => Answer::refused(
             StatusCode::NOT_FOUND,
-            "nothing is here; there is /state, /events, /metrics, /healthz and /readyz",
+            "nothing is here; there is /state, /events, /metrics, /healthz and /readyz, and to POST to, for a token by its \
+             label, /tokens/LABEL/out, /tokens/LABEL/in and /tokens/LABEL/reset",
         ),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firedrill_failover::Version;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::header::HeaderName;
 use hyper::{Request, StatusCode};
 use tokio::sync::mpsc;
@@ -23,10 +23,7 @@ const WAITING: usize = 64;
 ///
 /// # Errors
 /// If what it names is no version, or there are as many streams as there may be.
-pub(super) fn events(
-    admin: &Arc<Admin>,
-    request: &Request<Incoming>,
-) -> Result<Answer, (StatusCode, String)> {
+pub(super) fn events(admin: &Arc<Admin>, request: &Request<()>) -> Result<Answer, (StatusCode, String)> {
     let from = from(request).map_err(|why| (StatusCode::BAD_REQUEST, why))?;
     let permit = Arc::clone(&admin.streams).try_acquire_owned().map_err(|_| {
         (StatusCode::SERVICE_UNAVAILABLE, format!("there are {} streams already", Admin::STREAMS))
@@ -41,7 +38,7 @@ pub(super) fn events(
 }
 
 /// The version to begin with: `?from=17`, or the one after that which a client says it has seen last.
-fn from(request: &Request<Incoming>) -> Result<Version, String> {
+fn from(request: &Request<()>) -> Result<Version, String> {
     let number = |text: &str| {
         let wrong = || format!("expected the number of a version, found `{}`", text.escape_debug());
         text.parse::<u64>().map_err(|_| wrong())

@@ -81,7 +81,7 @@ fn row(page: &mut String, token: &TokenState) -> fmt::Result {
     match &token.out {
         None => write!(page, "<tr><td>{label}<td>available<td><td><td>")?,
         Some(out) => {
-            let why = out.status.as_deref().unwrap_or("?");
+            let why = if out.by_hand { "by hand" } else { out.status.as_deref().unwrap_or("?") };
             let due = out.due.as_deref().unwrap_or("after a probe");
             let since = &out.since;
             write!(

@@ -1,10 +1,11 @@
 //! The state of a gateway as it is told.
 
-use firedrill_failover::{Duration, Failover, Instant, Profile, Version};
+use firedrill_failover::{Duration, Failover, Instant, Pool, Profile, Version};
 use firedrill_store::Reach;
 use serde::Serialize;
 
 use super::Admin;
+use crate::telling::Why;
 
 /// What a gateway is about just now. Times are dates; counts are since its start.
 #[derive(Debug, Serialize)]
@@ -57,8 +58,11 @@ pub(super) struct TokenState {
 #[derive(Debug, Serialize)]
 pub(super) struct Out {
     pub(super) since: String,
-    /// What it was answered last before it left; null if that was before this gateway began.
+    /// What it was answered last before it left; null if that was before this gateway began, or it was taken out by hand.
     pub(super) status: Option<String>,
+    /// Whether an operator took it out.
+    #[serde(rename = "byHand")]
+    pub(super) by_hand: bool,
     /// It returns at the first tick at or past this; null if only a probe brings it back.
     pub(super) due: Option<String>,
 }
@@ -139,24 +143,7 @@ impl State {
 
 fn pool(admin: &Admin) -> PoolState {
     admin.shared.shell.look(|pool| {
-        let date = |at: Instant| (at + Duration::from_millis(admin.log_zero)).to_string();
-        let cooldown = pool.policy().failover().and_then(Failover::cooldown);
-        let out = |token: &firedrill_failover::TokenState<'_>| {
-            let since = token.unavailable_since?;
-            Some(Out {
-                since: date(since),
-                status: admin.story.why(token.fingerprint).map(|status| status.to_string()),
-                due: cooldown.map(|cooldown| date(since + cooldown)),
-            })
-        };
-        let tokens = pool.tokens().map(|(_, token)| TokenState {
-            label: token.label.to_owned(),
-            available: token.unavailable_since.is_none(),
-            failures: token.failures,
-            successes: token.successes,
-            attempts: admin.shared.metrics.token(token.label).attempts(),
-            out: out(&token),
-        });
+        let tokens = pool.tokens().map(|(_, known)| token(admin, pool, &known));
         PoolState {
             profile: match pool.policy().profile() {
                 Profile::Higress => "higress",
@@ -168,4 +155,27 @@ fn pool(admin: &Admin) -> PoolState {
             tokens: tokens.collect(),
         }
     })
+}
+
+/// A token of `pool`.
+pub(super) fn token(admin: &Admin, pool: &Pool, token: &firedrill_failover::TokenState<'_>) -> TokenState {
+    let date = |at: Instant| (at + Duration::from_millis(admin.log_zero)).to_string();
+    let cooldown = pool.policy().failover().and_then(Failover::cooldown);
+    let why = admin.story.why(token.fingerprint);
+    TokenState {
+        label: token.label.to_owned(),
+        available: token.unavailable_since.is_none(),
+        failures: token.failures,
+        successes: token.successes,
+        attempts: admin.shared.metrics.token(token.label).attempts(),
+        out: token.unavailable_since.map(|since| Out {
+            since: date(since),
+            status: match why {
+                Some(Why::Status(status)) => Some(status.to_string()),
+                Some(Why::ByHand) | None => None,
+            },
+            by_hand: why == Some(Why::ByHand),
+            due: cooldown.map(|cooldown| date(since + cooldown)),
+        }),
+    }
 }

@@ -11,12 +11,12 @@ use tokio::net::TcpStream;
 use crate::{QUESTION, Setup, World, client, setup};
 
 /// Three tokens of which one failure takes one out, and an admin.
-fn with_admin(setup: Setup) -> Setup {
+pub(crate) fn with_admin(setup: Setup) -> Setup {
     setup.settings(|settings| settings.admin = Some("127.0.0.1:0".parse().expect("an address")))
 }
 
 impl World {
-    fn admin(&self, path: &str) -> String {
+    pub(crate) fn admin(&self, path: &str) -> String {
         format!("http://{}{path}", self.gateway.admin_address().expect("an admin"))
     }
 
@@ -30,7 +30,7 @@ impl World {
         client().get(self.admin("/events")).send().await.expect("an answer").status().as_u16()
     }
 
-    async fn state(&self) -> Value {
+    pub(crate) async fn state(&self) -> Value {
         let (status, state) = self.told("/state").await;
         assert_eq!(status, 200, "{state}");
         serde_json::from_str(&state).expect("JSON")

@@ -6,6 +6,7 @@ mod failover;
 mod failures;
 mod guard;
 mod limits;
+mod operating;
 mod others;
 mod plain;
 mod rehearsal;

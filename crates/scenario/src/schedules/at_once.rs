@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use firedrill_failover::{
-    Append, Command, Entry, Event, Instant, Newer, Policy, Pool, Refused, Status, Version, Worker,
+    Append, Command, Entry, Event, Instant, Newer, Order, Policy, Pool, Refused, Status, Version, Worker,
 };
 use firedrill_sim::Key;
 
@@ -321,6 +321,14 @@ fn in_words(pool: &Pool, command: &Command) -> String {
         Command::Tick => "tick".to_owned(),
         Command::ProbeAnswered { token, answer, .. } => {
             format!("probe of {} answers {answer}", label(*token))
+        }
+        Command::Operate { token, order } => {
+            let what = match order {
+                Order::TakeOut => "takes out",
+                Order::PutBack => "puts back",
+                Order::Reset => "resets",
+            };
+            format!("{what} {} by hand", label(*token))
         }
         Command::Join(_) => "joins".to_owned(),
         Command::Reconfigure(_) => "loads a configuration".to_owned(),

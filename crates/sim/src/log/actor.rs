@@ -9,7 +9,7 @@ use firedrill_failover::{
 };
 
 use super::names::{config, named};
-use crate::command::{Command, Token};
+use crate::command::{Command, Order, Token};
 use crate::setting::Setting;
 
 /// A worker with what it is at.
@@ -119,6 +119,14 @@ impl Actor {
                 firedrill_failover::Command::ProbeAnswered { token, probe: number, answer }
             }
             Command::Reconfigure(tokens) => firedrill_failover::Command::Reconfigure(config(setting, tokens)),
+            Command::Operate(token, order) => firedrill_failover::Command::Operate {
+                token: pool.find(&token.to_string())?,
+                order: match order {
+                    Order::Out => firedrill_failover::Order::TakeOut,
+                    Order::In => firedrill_failover::Order::PutBack,
+                    Order::Reset => firedrill_failover::Order::Reset,
+                },
+            },
             Command::Start => firedrill_failover::Command::Join(start.clone()),
         };
         self.tasks += 1;

@@ -79,6 +79,9 @@ pub(super) fn deed(pool: &Pool, event: &Event) -> Option<Deed> {
         }
         Event::Failed { token, failures, .. } => Deed::Failed(named(pool, token)?, failures),
         Event::Removed { token, failures, .. } => Deed::Removed(named(pool, token)?, failures),
+        Event::TakenOut { token } => Deed::TakenOut(named(pool, token)?),
+        Event::Reset { token } => Deed::Reset(named(pool, token)?),
+        Event::Restored { token, by: RestoredBy::Operator } => Deed::PutBack(named(pool, token)?),
         Event::NoneAvailable => Deed::NoneAvailable,
         Event::Succeeded { token } => Deed::Succeeded(named(pool, token)?),
         Event::Restored { token, by: RestoredBy::Cooldown } => Deed::CooledDown(named(pool, token)?),

@@ -4,7 +4,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use super::{Misread, Part};
-use crate::command::{Command, Token};
+use crate::command::{Command, Order, Token};
 use crate::property::Property;
 use crate::setting::{Profile, Setting};
 
@@ -19,8 +19,8 @@ const HIGHEST: u64 = 1_000;
 
 const RULES: &str = "rules are tokens, failure-threshold, success-threshold, cooldown, health-check, profile, \
                      reload-resets, moments, ahead, lost-replies, deaths, set-back, away, forgets and watch";
-const COMMANDS: &str = "commands are `a429` (an answer for token a), `select`, `tick`, `probe-a200`, `reload-ab` and \
-                        `start`";
+const COMMANDS: &str = "commands are `a429` (an answer for token a), `select`, `tick`, `probe-a200`, `reload-ab`, \
+                        `start`, and by hand `out-a`, `in-a` and `reset-a`";
 
 impl FromStr for Setting {
     type Err = Misread;
@@ -152,6 +152,15 @@ fn command(word: Part<'_>) -> Result<Command, Misread> {
     if let Some(loaded) = word.after("reload-") {
         return tokens(loaded).map(Command::Reconfigure);
     }
+    for order in Order::ALL {
+        if let Some(named) = word.after(order.name()).and_then(|rest| rest.after("-")) {
+            let named = tokens(named)?;
+            return match named[..] {
+                [token] => Ok(Command::Operate(token, order)),
+                _ => Err(word.misread("a command", COMMANDS)),
+            };
+        }
+    }
     let command = match word.after("probe-") {
         Some(answered) => answer(answered).map(|(token, status)| Command::ProbeAnswered(token, status)),
         None => answer(word).map(|(token, status)| Command::Outcome(token, status)),
@@ -219,6 +228,7 @@ impl fmt::Display for Word<'_> {
             Command::Tick => f.write_str("tick"),
             Command::ProbeAnswered(token, status) => write!(f, "probe-{token}{status}"),
             Command::Reconfigure(tokens) => write!(f, "reload-{}", letters(tokens)),
+            Command::Operate(token, order) => write!(f, "{}-{token}", order.name()),
             Command::Start => f.write_str("start"),
         }
     }

@@ -74,7 +74,8 @@ impl Task {
         let left: VecDeque<Op> = match command {
             Command::Outcome(token, status) if setting.fails(*status) => [Op::Failed(*token)].into(),
             Command::Outcome(token, status) if setting.succeeds(*status) => [Op::Succeeded(*token)].into(),
-            Command::Outcome(..) => return None,
+            // Nobody operates it.
+            Command::Outcome(..) | Command::Operate(..) => return None,
             Command::Select => [Op::Draw].into(),
             Command::Tick if setting.cooldown > 0 => {
                 let health = if setting.health_check { Some(Op::Lease) } else { None };

@@ -2,7 +2,8 @@
 //!
 //! Commands are kept as they came, up to a limit. Beyond it the outcomes of a token are summed up: whatever the state is on
 //! which they will be decided, what is left leads to the same as all of them would, for a run of failures that reaches the
-//! threshold takes the token out, after which its outcomes change nothing, and a success forgets the failures before it.
+//! threshold takes the token out, after which its outcomes change nothing, a success forgets the failures before it, and an
+//! operator's order makes up for all that was before it.
 //!
 //! A token is named by its id and its fingerprint, for the id may mean another token, or none, in the log that is decided
 //! on in the end.
@@ -67,11 +68,9 @@ impl Batch {
 impl Waiting {
     /// `command`, whose token is named as in `pool`. `None` if it is none of its tokens: then it changes nothing.
     pub(super) fn named(command: Command, pool: &Pool) -> Option<Self> {
-        let fingerprint = match command {
-            Command::Outcome { token, .. } | Command::ProbeAnswered { token, .. } => {
-                Some(pool.token(token)?.fingerprint)
-            }
-            Command::Join(_) | Command::Tick | Command::Reconfigure(_) => None,
+        let fingerprint = match command.token() {
+            Some(token) => Some(pool.token(token)?.fingerprint),
+            None => None,
         };
         Some(Self { command, fingerprint })
     }
@@ -83,8 +82,7 @@ impl Waiting {
 
     /// The command for `pool`, with the id that its token has there. `None` if it has none: then it changes nothing.
     pub(super) fn for_pool(mut self, pool: &Pool) -> Option<Command> {
-        if let (Command::Outcome { token, .. } | Command::ProbeAnswered { token, .. }, Some(fingerprint)) =
-            (&mut self.command, self.fingerprint)
+        if let (Some(token), Some(fingerprint)) = (self.command.token_mut(), self.fingerprint)
             && pool.token(*token).is_none_or(|named| named.fingerprint != fingerprint)
         {
             *token = pool.find_fingerprint(fingerprint)?;
@@ -137,6 +135,11 @@ impl Backlog {
             Command::Outcome { token, status, attempt } => {
                 if let Some(fingerprint) = waiting.fingerprint {
                     self.open().outcome((fingerprint, token), status, attempt, policy);
+                }
+            }
+            Command::Operate { token, order } => {
+                if let Some(fingerprint) = waiting.fingerprint {
+                    self.open().order((fingerprint, token), order, policy);
                 }
             }
         }

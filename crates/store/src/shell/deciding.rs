@@ -111,7 +111,10 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
                 // There will be another when the store is back.
                 Command::Tick => false,
                 Command::ProbeAnswered { .. } => true,
-                Command::Join(_) | Command::Outcome { .. } | Command::Reconfigure(_) => changed,
+                Command::Join(_)
+                | Command::Outcome { .. }
+                | Command::Reconfigure(_)
+                | Command::Operate { .. } => changed,
             };
             if !kept {
                 return;
@@ -301,7 +304,13 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
     fn has_changed<'a>(&mut self, other_ids: bool, events: impl IntoIterator<Item = &'a Event>) {
         self.changed = true;
         let lists = events.into_iter().any(|event| {
-            matches!(event, Event::Removed { .. } | Event::Restored { .. } | Event::Configured(_))
+            matches!(
+                event,
+                Event::Removed { .. }
+                    | Event::TakenOut { .. }
+                    | Event::Restored { .. }
+                    | Event::Configured(_)
+            )
         });
         let other_ids = other_ids || std::mem::take(&mut self.was_alone);
         if other_ids || lists {

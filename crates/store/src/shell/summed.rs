@@ -1,8 +1,8 @@
-//! Outcomes, summed up by token: what is left leads to the same as all of them would.
+//! Outcomes and an operator's orders, summed up by token: what is left leads to the same as all of them would.
 
 use std::collections::BTreeMap;
 
-use firedrill_failover::{Attempt, Command, Fingerprint, Policy, Status, TokenId};
+use firedrill_failover::{Attempt, Command, Fingerprint, Order, Policy, Status, TokenId};
 
 use super::backlog::{Mark, Waiting};
 
@@ -19,12 +19,22 @@ pub(super) struct Summed {
     pub(super) marks: Vec<Mark>,
 }
 
-/// The outcomes of a token in order: failures, then perhaps a success, then failures.
+/// What came for a token, in order: perhaps an order that makes up for all that was before it, failures, then perhaps
+/// what forgets them, then failures.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 struct Outcomes {
+    /// It is to be out, or to be back.
+    order: Option<Order>,
     first: Run,
-    success: Option<Status>,
+    forgets: Option<Forgets>,
     last: Run,
+}
+
+/// What takes a token's failure count to zero.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Forgets {
+    Success(Status),
+    Reset,
 }
 
 /// Consecutive failures; the status is the newest one's.
@@ -67,10 +77,23 @@ impl Summed {
         }
         let threshold = failover.failure_threshold().get();
         if policy.is_success(status) {
-            self.change((fingerprint, token), |outcomes| outcomes.succeed(status, threshold));
+            self.change((fingerprint, token), |outcomes| {
+                outcomes.forget(Forgets::Success(status), threshold);
+            });
         } else if failover.on_status().contains(status) {
             self.change((fingerprint, token), |outcomes| outcomes.fail(Run::of(1, status), threshold));
         }
+    }
+
+    pub(super) fn order(&mut self, whose: (Fingerprint, TokenId), order: Order, policy: &Policy) {
+        let Some(failover) = policy.failover() else { return };
+        let threshold = failover.failure_threshold().get();
+        self.change(whose, |outcomes| match order {
+            Order::TakeOut | Order::PutBack => {
+                *outcomes = Outcomes { order: Some(order), ..Outcomes::default() };
+            }
+            Order::Reset => outcomes.forget(Forgets::Reset, threshold),
+        });
     }
 
     pub(super) fn tick(&mut self) {
@@ -86,9 +109,13 @@ impl Summed {
         let threshold = policy.failover().map_or(u32::MAX, |failover| failover.failure_threshold().get());
         for (fingerprint, (token, added)) in later.outcomes {
             self.change((fingerprint, token), |outcomes| {
+                if added.order.is_some() {
+                    *outcomes = added;
+                    return;
+                }
                 outcomes.fail(added.first, threshold);
-                if let Some(status) = added.success {
-                    outcomes.succeed(status, threshold);
+                if let Some(forgets) = added.forgets {
+                    outcomes.forget(forgets, threshold);
                     outcomes.fail(added.last, threshold);
                 }
             });
@@ -133,8 +160,7 @@ impl Summed {
         while let Some(mut first) = self.outcomes.first_entry() {
             let fingerprint = *first.key();
             let (token, outcomes) = first.get_mut();
-            if let Some(status) = outcomes.next() {
-                let command = Command::Outcome { token: *token, status, attempt: Attempt::First };
+            if let Some(command) = outcomes.next(*token) {
                 if outcomes.len() == 0 {
                     first.remove();
                 }
@@ -148,33 +174,45 @@ impl Summed {
 
 impl Outcomes {
     fn len(&self) -> usize {
-        self.first.count as usize + self.last.count as usize + usize::from(self.success.is_some())
+        let others = usize::from(self.order.is_some()) + usize::from(self.forgets.is_some());
+        self.first.count as usize + self.last.count as usize + others
     }
 
     fn fail(&mut self, failures: Run, threshold: u32) {
         if self.takes_out(threshold) || failures.count == 0 {
             return;
         }
-        let run = if self.success.is_some() { &mut self.last } else { &mut self.first };
+        let run = if self.forgets.is_some() { &mut self.last } else { &mut self.first };
         run.count = run.count.saturating_add(failures.count).min(threshold);
         run.status = failures.status;
     }
 
-    fn succeed(&mut self, status: Status, threshold: u32) {
+    fn forget(&mut self, forgets: Forgets, threshold: u32) {
         if self.takes_out(threshold) {
             return;
         }
-        (self.success, self.last) = (Some(status), Run::default());
+        (self.forgets, self.last) = (Some(forgets), Run::default());
     }
 
-    /// Whether the token is unavailable after these, whatever it was before: then nothing more changes anything.
+    /// Whether the token is unavailable after these, whatever it was before: then nothing more changes anything, but that
+    /// it is put back.
     fn takes_out(&self, threshold: u32) -> bool {
-        self.first.count >= threshold || self.last.count >= threshold
+        self.order == Some(Order::TakeOut) || self.first.count >= threshold || self.last.count >= threshold
     }
 
     /// The next of them, which is then no longer one of them.
-    fn next(&mut self) -> Option<Status> {
-        self.first.next().or_else(|| self.success.take()).or_else(|| self.last.next())
+    fn next(&mut self, token: TokenId) -> Option<Command> {
+        let outcome = |status| Command::Outcome { token, status, attempt: Attempt::First };
+        if let Some(order) = self.order.take() {
+            return Some(Command::Operate { token, order });
+        }
+        let command = self.first.next().map(outcome).or_else(|| {
+            Some(match self.forgets.take()? {
+                Forgets::Success(status) => outcome(status),
+                Forgets::Reset => Command::Operate { token, order: Order::Reset },
+            })
+        });
+        command.or_else(|| self.last.next().map(outcome))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What is summed up leads to what all of it leads to, in bounded memory, and nobody is told too early.
 
 use firedrill_failover::{
-    Attempt, Config, Duration, FailoverSettings, Fingerprint, Instant, MemoryLog, Profile, Settings, Status,
-    Token, TokenId, Worker, WorkerId,
+    Attempt, Config, Duration, FailoverSettings, Fingerprint, Instant, MemoryLog, Order, Profile, Settings,
+    Status, Token, TokenId, Worker, WorkerId,
 };
 use proptest::prelude::*;
 
@@ -60,6 +60,7 @@ impl Alone {
 #[derive(Clone, Debug)]
 enum Step {
     Outcome(u64, u16, Attempt),
+    Order(u64, Order),
     Tick,
     Mark,
     /// Takes so many at once.
@@ -73,9 +74,15 @@ fn outcomes() -> impl Strategy<Value = Step> {
     (1..=TOKENS, code, attempt).prop_map(|(token, code, attempt)| Step::Outcome(token, code, attempt))
 }
 
+fn orders() -> impl Strategy<Value = Step> {
+    let order = prop_oneof![Just(Order::TakeOut), Just(Order::PutBack), Just(Order::Reset)];
+    (1..=TOKENS, order).prop_map(|(token, order)| Step::Order(token, order))
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         20 => outcomes(),
+        3 => orders(),
         1 => Just(Step::Tick),
         1 => Just(Step::Mark),
         2 => (1..6_usize).prop_map(Step::Take),
@@ -110,6 +117,13 @@ proptest! {
             match step {
                 Step::Outcome(n, code, attempt) => {
                     let waiting = outcome(all.0.pool(), n, code, attempt);
+                    all.perform(waiting.command.clone());
+                    backlog.push(waiting, config.policy());
+                }
+                Step::Order(n, order) => {
+                    let pool = all.0.pool();
+                    let command = Command::Operate { token: token(pool, n), order };
+                    let waiting = Waiting::named(command, pool).expect("a token");
                     all.perform(waiting.command.clone());
                     backlog.push(waiting, config.policy());
                 }
