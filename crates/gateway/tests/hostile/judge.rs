@@ -4,10 +4,10 @@
 use crate::strict::{self, Answer, Asked, End, values};
 
 /// The token of the pool.
-pub const TOKEN: &str = "sk-pool-7Qw9eR2tY5uI8oP1aS4dF6gH";
+pub(crate) const TOKEN: &str = "sk-pool-7Qw9eR2tY5uI8oP1aS4dF6gH";
 
 /// What upstream marks its answers with.
-pub const MARK: &str = "x-upstream";
+pub(crate) const MARK: &str = "x-upstream";
 
 /// What comes from a client and is not for upstream, beside what its `connection` names.
 const NOT_FOR_UPSTREAM: [&str; 17] = [
@@ -31,7 +31,7 @@ const NOT_FOR_UPSTREAM: [&str; 17] = [
 ];
 
 /// What a client sent, what upstream was asked for it, and what the client was sent.
-pub struct Case<'a> {
+pub(crate) struct Case<'a> {
     pub sent: &'a [u8],
     /// In the order in which it came, and where it went.
     pub upstream: &'a [Asked],
@@ -44,7 +44,7 @@ impl Case<'_> {
     ///
     /// # Errors
     /// That.
-    pub fn judge(&self) -> Result<(), String> {
+    pub(crate) fn judge(&self) -> Result<(), String> {
         let (meant, _) = strict::requests(self.sent);
         let mut left = meant.iter().map(|(asked, _)| asked);
         for asked in self.upstream {
@@ -97,7 +97,7 @@ impl Case<'_> {
 ///
 /// # Errors
 /// Which is.
-pub fn shows_nothing(bytes: &[u8], secret: &str) -> Result<(), String> {
+pub(crate) fn shows_nothing(bytes: &[u8], secret: &str) -> Result<(), String> {
     let half = secret.len() / 2;
     let found =
         secret.as_bytes().windows(half).find(|part| bytes.windows(half).any(|window| window == *part));

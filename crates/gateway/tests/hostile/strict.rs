@@ -3,7 +3,7 @@
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub(crate) struct Asked {
     pub method: String,
     pub target: String,
     /// HTTP/1.1, not 1.0.
@@ -14,7 +14,7 @@ pub struct Asked {
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub fields: Vec<(String, Vec<u8>)>,
     pub body: Vec<u8>,
@@ -22,7 +22,7 @@ pub struct Answer {
 
 /// How a sequence of messages ends.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// With a whole message, or before the first.
     Clean,
     /// In the middle of one.
@@ -34,7 +34,7 @@ pub enum End {
 type Read<T> = Result<T, End>;
 
 /// The requests in `bytes`, where each ends, and what comes after the last.
-pub fn requests(bytes: &[u8]) -> (Vec<(Asked, usize)>, End) {
+pub(crate) fn requests(bytes: &[u8]) -> (Vec<(Asked, usize)>, End) {
     let (mut asked, mut reader) = (Vec::new(), Reader { bytes, at: 0 });
     loop {
         // Empty lines before a request are none of it.
@@ -53,7 +53,7 @@ pub fn requests(bytes: &[u8]) -> (Vec<(Asked, usize)>, End) {
 
 /// The answers in `bytes` to requests with these methods, without those that are interim; what ends with the connection ends where
 /// `bytes` do.
-pub fn answers(bytes: &[u8], methods: &[&str]) -> (Vec<Answer>, End) {
+pub(crate) fn answers(bytes: &[u8], methods: &[&str]) -> (Vec<Answer>, End) {
     let (mut answers, mut reader) = (Vec::<Answer>::new(), Reader { bytes, at: 0 });
     while reader.at < bytes.len() {
         let is_head = methods.get(answers.len()) == Some(&"HEAD");
@@ -67,7 +67,7 @@ pub fn answers(bytes: &[u8], methods: &[&str]) -> (Vec<Answer>, End) {
 }
 
 /// The values of the fields with this name.
-pub fn values<'a>(fields: &'a [(String, Vec<u8>)], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn values<'a>(fields: &'a [(String, Vec<u8>)], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     fields.iter().filter(move |(known, _)| known == name).map(|(_, value)| &**value)
 }
 
@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
         };
         let is_target = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
         if method.is_empty()
-            || !method.iter().all(is_token)
+            || !method.iter().copied().all(is_token)
             || target.is_empty()
             || !target.iter().all(is_target)
         {
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
                 line.iter().position(|byte| *byte == b':').ok_or(End::Wrong("a field without a colon"))?;
             let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
             let is_text = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
-            if name.is_empty() || !name.iter().all(is_token) || !value.iter().all(is_text) {
+            if name.is_empty() || !name.iter().copied().all(is_token) || !value.iter().all(is_text) {
                 return Err(End::Wrong("a field that is none"));
             }
             fields.push((String::from_utf8_lossy(name).to_ascii_lowercase(), value.to_vec()));
@@ -202,8 +202,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn is_token(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn framing(fields: &[(String, Vec<u8>)]) -> Read<Framing> {

@@ -15,7 +15,7 @@ use crate::judge::{Case, MARK, TOKEN, shows_nothing};
 use crate::strict::{self, Asked, End};
 
 /// What the admin wants.
-pub const ADMIN: &str = "admin-3Xc5vB7nM9kJ2hG4fD6sA8pQ";
+pub(crate) const ADMIN: &str = "admin-3Xc5vB7nM9kJ2hG4fD6sA8pQ";
 
 /// Nobody waits for longer: then gateway and strict reader differ, and it is seen in what came of it.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 /// A gateway and its upstream, which cases share one after another.
-pub struct World {
+pub(crate) struct World {
     runtime: Runtime,
     gateway: Gateway,
     kept: Arc<Kept>,
@@ -40,7 +40,7 @@ struct Kept {
 impl World {
     /// # Panics
     /// If it cannot be started.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
@@ -73,7 +73,7 @@ impl World {
     ///
     /// # Errors
     /// What does not hold.
-    pub fn judge(&self, sent: &[u8]) -> Result<(), String> {
+    pub(crate) fn judge(&self, sent: &[u8]) -> Result<(), String> {
         let panics = PANICS.load(Ordering::SeqCst);
         let answered = self.runtime.block_on(async {
             let answered = exchange(self.gateway.address(), sent).await;
@@ -97,7 +97,7 @@ impl World {
     ///
     /// # Panics
     /// If it listens no more.
-    pub fn judge_admin(&self, sent: &[u8]) -> Result<(), String> {
+    pub(crate) fn judge_admin(&self, sent: &[u8]) -> Result<(), String> {
         let panics = PANICS.load(Ordering::SeqCst);
         let admin = self.gateway.admin_address().expect("an admin");
         let answered = self.runtime.block_on(exchange(admin, sent));

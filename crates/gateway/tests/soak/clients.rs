@@ -127,7 +127,7 @@ impl Asking {
             (Round::Rough, 2) => self.hangs_up(Part::Whole).await,
             (Round::Rough, 3) => self.hangs_up(Part::HalfABody).await,
             (Round::Rough, 4) => self.hangs_up(Part::HalfAHead).await,
-            _ => self.reads_all(kind % 2 == 0).await,
+            _ => self.reads_all(kind.is_multiple_of(2)).await,
         }
     }
 
@@ -166,7 +166,7 @@ impl Asking {
     }
 
     async fn hangs_up(&mut self, part: Part) {
-        let body = question("gpt-4o", self.client % 2 == 0);
+        let body = question("gpt-4o", self.client.is_multiple_of(2));
         let length = body.len();
         let head =
             format!("POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\ncontent-length: {length}\r\n\r\n");

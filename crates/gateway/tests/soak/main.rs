@@ -67,8 +67,7 @@ fn configuration(turn: usize) -> (Config, Secrets) {
         secrets.keep(label, token).expect("a token")
     };
     let tokens: Vec<Token> = labels.iter().map(keep).collect();
-    let mut rules = Rules::default();
-    rules.failover = FailoverSettings {
+    let failover = FailoverSettings {
         enabled: true,
         failure_threshold: 1 + turn as u64 % 3,
         health_check_interval: 10,
@@ -76,8 +75,9 @@ fn configuration(turn: usize) -> (Config, Secrets) {
         health_check_model: PROBE.to_owned(),
         ..FailoverSettings::default()
     };
-    rules.retry_on_failure =
+    let retry_on_failure =
         RetrySettings { enabled: true, max_retries: 1 + turn as u64 % 2, ..RetrySettings::default() };
+    let rules = Rules { failover, retry_on_failure, ..Rules::default() };
     (Config::parse(tokens, &rules).expect("good rules"), secrets)
 }
 
@@ -212,6 +212,7 @@ fn nothing_is_lost_and_nothing_is_left_behind() {
     runtime.expect("a runtime").block_on(soak(Duration::from_secs(length)));
 }
 
+#[expect(clippy::print_stdout, reason = "who runs it for long reads what it came to")]
 async fn soak(length: Duration) {
     let files = measure::files();
     let began = tokio::time::Instant::now();
@@ -257,15 +258,15 @@ async fn soak(length: Duration) {
 #[test]
 fn a_request_whose_bytes_stay_is_noticed() {
     let samples = |each: i64| {
-        let sample = |round: i64| {
+        let sample = |round: u32| {
             let noise = [40_000, 0, 90_000, 20_000][round as usize % 4];
             Sample {
-                asked: round as u64 * 400,
-                heap: 2_000_000 + round * 400 * each + noise,
+                asked: u64::from(round) * 400,
+                heap: 2_000_000 + i64::from(round) * 400 * each + noise,
                 resident: 50 << 20,
             }
         };
-        Samples::from((1..=20).map(sample).collect::<Vec<_>>())
+        Samples::from((1..=20u32).map(sample).collect::<Vec<_>>())
     };
     assert_eq!(samples(0).growth(), None);
     assert!(samples(100).growth().is_some_and(|growth| growth.contains("heap")));

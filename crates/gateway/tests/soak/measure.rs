@@ -37,7 +37,8 @@ pub(crate) async fn back_to(files: usize) {
 /// What was allocated and not freed, in bytes.
 fn heap() -> i64 {
     let stats = ALLOCATOR.stats();
-    stats.bytes_allocated as i64 - stats.bytes_deallocated as i64
+    i64::try_from(stats.bytes_allocated.saturating_sub(stats.bytes_deallocated))
+        .expect("less than all there is")
 }
 
 /// What is in memory, in bytes; 0 if the system does not say.
