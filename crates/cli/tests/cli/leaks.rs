@@ -94,7 +94,7 @@ fn a_secret_that_is_planted_is_found() {
             }
         }
         assert_eq!(
-            shown(&bytes(secret[..secret.len() / 2 - 1].as_bytes()), &ALL),
+            shown(&bytes(&secret.as_bytes()[..secret.len() / 2 - 1]), &ALL),
             None,
             "less than half of it"
         );
