@@ -213,7 +213,7 @@ async fn while_the_log_is_away_it_is_decided_alone_and_again_when_it_is_back() {
     assert_eq!((status, &said["label"], &said["waiting"]), (202, &"sk-a".into(), &true.into()), "{said}");
     assert!(said["message"].as_str().is_some_and(|said| said.contains("decides it alone")), "{said}");
     let mut standing = gateway.shell().watch();
-    let available = || gateway.shell().look(|pool| pool.available_len());
+    let available = || gateway.shell().look(firedrill_failover::Pool::available_len);
     // Alone it is decided at once: the answer to the next order shows it.
     let decided = async {
         while available() != 1 {
