@@ -71,6 +71,8 @@ impl Party {
             .arg("--config")
             .arg(&config)
             .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--num_workers", "1"])
+            // It asks its clients for this one.
+            .env("LITELLM_MASTER_KEY", "sk-client")
             .env("LITELLM_LOG", "ERROR")
             .env("LITELLM_LOCAL_MODEL_COST_MAP", "True")
             .env("DO_NOT_TRACK", "1")
