@@ -179,7 +179,7 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let listening = proxy::listen(address).and_then(|listener| {
+    let listening = firedrill_line::listen(address).and_then(|listener| {
         let address = listener.local_addr()?;
         Ok((listener, address))
     });

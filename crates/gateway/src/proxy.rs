@@ -13,7 +13,7 @@ mod lost;
 mod request;
 mod scan;
 
-pub(crate) use accept::{accept, listen};
+pub(crate) use accept::accept;
 pub(crate) use head::with_token;
 pub(crate) use lost::status as status_of;
 pub(crate) use request::status_of as status_of_answer;

@@ -1,4 +1,4 @@
-//! A connection from a client, with the patience of the server: how long it waits for the client to write and to read, and
+//! A port, and a connection from a client, with the patience of the server: how long it waits for the client to write and to read, and
 //! how much one client may take.
 //!
 //! Every HTTP server of this project serves on a [`Line`], so that a slow client costs each of them the same: little.
@@ -8,7 +8,9 @@
 mod limits;
 mod line;
 mod parting;
+mod port;
 
 pub use limits::Limits;
 pub use line::{Line, Phase};
 pub use parting::{drain, turn_away};
+pub use port::{BACKLOG, TOLD, asked_to, hold, listen};

@@ -1,21 +1,15 @@
-//! Who listens on the port, and how many clients there is room for.
+//! Whom there is room for: every connection to the port is served, or its client is told that there is none.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firedrill_line::turn_away;
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::watch;
+use firedrill_line::{TOLD, asked_to, turn_away};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::metrics::Metrics;
 use crate::proxy::connection;
 use crate::shared::Shared;
-
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 1_024;
 
 /// After a failure to accept, as for want of files.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -23,20 +17,6 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// What one is told for whom there is no room.
 const NO_ROOM: &str =
     r#"{"error":{"message":"too many connections just now","type":"gateway_error","code":"connections"}}"#;
-
-/// So many clients for whom there is no room are told so at the same time; others are only hung up on.
-const TOLD: usize = 256;
-
-/// Listens on `address`.
-///
-/// # Errors
-/// If the port cannot be had.
-pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
 
 /// Serves every connection to `listener` until the gateway stops; then waits for those that are being answered, for as long as
 /// the limits grant.
@@ -72,11 +52,6 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
     let all = async { while tasks.join_next().await.is_some() {} };
     // What is not over by then is broken off with the set.
     let _ = tokio::time::timeout(shared.limits.grace, all).await;
-}
-
-async fn asked_to(stop: &mut watch::Receiver<bool>) {
-    // Who could ask is gone: then it should stop too.
-    drop(stop.wait_for(|stop| *stop).await);
 }
 
 /// A connection that is counted.

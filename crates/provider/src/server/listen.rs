@@ -6,44 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use firedrill_line::{Phase, turn_away};
+use firedrill_line::{BACKLOG, Phase, TOLD, asked_to, hold, turn_away};
 use hyper::Request;
 use hyper::body::Incoming as IncomingBody;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::server::connection;
 use crate::server::sending::Sending;
 use crate::server::shared::Shared;
 
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 1_024;
-
 /// After a failure to listen or to accept, as for want of files.
 const RETRY: Duration = Duration::from_millis(10);
 
 /// What one is told for whom there is no room.
 const NO_ROOM: &str = r#"{"error":{"message":"too many connections just now"}}"#;
-
-/// So many clients for whom there is no room are told so at the same time; others are only hung up on.
-const TOLD: usize = 256;
-
-/// Listens on `address`.
-///
-/// # Errors
-/// If the port cannot be had.
-pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    hold(address)?.listen(BACKLOG)
-}
-
-/// Has the port, and refuses whoever asks for a connection.
-fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    Ok(socket)
-}
 
 /// Serves every connection to `listener` by `answer`, until it is asked to stop; then waits for those that are being
 /// answered, for as long as the limits grant. `number` is the port's, if providers are behind it: then nobody listens while
@@ -102,11 +79,6 @@ pub(crate) async fn accept<A, F>(
     let all = async { while tasks.join_next().await.is_some() {} };
     // What is not over by then is broken off with the set.
     let _ = tokio::time::timeout(shared.limits.grace, all).await;
-}
-
-async fn asked_to(stop: &mut watch::Receiver<bool>) {
-    // Who could ask is gone: then it should stop too.
-    drop(stop.wait_for(|stop| *stop).await);
 }
 
 /// A port that is listened on, or held while nobody listens so that no other takes it.

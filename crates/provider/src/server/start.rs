@@ -88,7 +88,7 @@ impl Server {
                 let message = format!("cannot listen on {address} for {whose}: {error}");
                 io::Error::new(error.kind(), message)
             };
-            listen::listen(address).map_err(named)
+            firedrill_line::listen(address).map_err(named)
         };
         let (mut listeners, mut ports, mut providers) = (Vec::new(), Vec::new(), Vec::new());
         let mut open = |address: SocketAddr, whose: &str| {
