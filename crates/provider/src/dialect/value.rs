@@ -22,7 +22,9 @@ pub(super) enum Value<'a> {
 impl Value<'_> {
     /// The JSON object that a body is.
     pub(super) fn object(body: &[u8]) -> Option<Value<'_>> {
-        serde_json::from_slice(body).ok().filter(|value| matches!(value, Value::Object(_)))
+        // Looked at once, not text by text.
+        let body = std::str::from_utf8(body).ok()?;
+        serde_json::from_str(body).ok().filter(|value| matches!(value, Value::Object(_)))
     }
 
     pub(super) fn is_null(&self) -> bool {
