@@ -73,7 +73,7 @@ pub(super) fn read(body: &[u8], token: String, model: Option<String>) -> Result<
         form: Form::Chat,
         stream: asked["stream"].as_bool().unwrap_or(false),
         usage: asked["stream_options"]["include_usage"].as_bool().unwrap_or(false),
-        llm_tokens: text::llm_tokens(ask::text_bytes(&asked["messages"])),
+        llm_tokens: text::llm_tokens(asked["messages"].text_bytes()),
         most_llm_tokens,
     })
 }
