@@ -5,6 +5,7 @@ mod crowd;
 mod failover;
 mod failures;
 mod guard;
+mod kept;
 mod limits;
 mod operating;
 mod others;

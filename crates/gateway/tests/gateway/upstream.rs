@@ -52,7 +52,7 @@ impl Drop for Upstream {
 }
 
 /// A head, and the body that its length announces.
-async fn request(stream: &mut TcpStream) -> Option<String> {
+pub(crate) async fn request(stream: &mut TcpStream) -> Option<String> {
     let mut read = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&read);
