@@ -10,6 +10,7 @@ mod limits;
 mod operating;
 mod others;
 mod plain;
+mod probes;
 mod rehearsal;
 mod reload;
 mod retries;

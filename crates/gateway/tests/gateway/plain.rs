@@ -26,6 +26,7 @@ async fn every_vendor_has_its_token_where_it_looks_for_it() {
         (Vendor::Anthropic, "/v1/messages"),
         (Vendor::Azure, azure),
         (Vendor::Gemini, gemini),
+        (Vendor::Bedrock, "/model/m/invoke"),
         (Vendor::Qwen, "/compatible-mode/v1/chat/completions"),
         (Vendor::DeepSeek, "/chat/completions"),
     ] {
