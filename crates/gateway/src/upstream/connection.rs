@@ -2,9 +2,10 @@
 //!
 //! A connection that is kept for the next request may be closed by upstream at any time, also while that request is on its way:
 //! then no answer comes, and nobody has failed. That is what [`Story::is_stale`] knows. Two things tell it from a failure, and both
-//! are facts: not a byte of an answer came, and upstream either ended the connection in good order (a FIN) or did not take the whole
-//! request. A reset of a request that was sent whole is a failure: it may be of a connection that somebody on the way forgot, but
-//! nothing tells it from an upstream that resets what it has read.
+//! are facts: not a byte of an answer came, and upstream either ended the connection in good order (a FIN) or did not take the
+//! whole request. A reset of a request that was sent whole is a failure: it may be of a connection that somebody on the way forgot,
+//! but nothing tells it from an upstream that resets what it has read. An interim answer that comes while the request is still
+//! being written is taken for none.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use firedrill_gateway::Roots;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
@@ -13,6 +16,8 @@ enum Act {
     Answer,
     /// The connection ends in good order, without a byte.
     Close,
+    /// It does so with a word of good-bye, if TLS is spoken on it.
+    SayGoodBye,
     /// It is reset.
     Reset,
     /// A few bytes of an answer come, and then the connection ends in good order.
@@ -23,6 +28,7 @@ enum Act {
 /// the same connection, and from how many there were so far that were not answered.
 struct Keeping {
     base: String,
+    roots: Roots,
     asked: Arc<AtomicUsize>,
     unanswered: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
@@ -30,16 +36,39 @@ struct Keeping {
 
 impl Keeping {
     async fn acting(act: fn(usize, usize) -> Act) -> Self {
+        Self::start(act, None, Roots::default()).await
+    }
+
+    /// The same behind TLS.
+    async fn acting_behind_tls(act: fn(usize, usize) -> Act) -> Self {
+        let (acceptor, pem) = tls::acceptor("localhost");
+        Self::start(act, Some(acceptor), Roots::from_pem(pem.as_bytes()).expect("a certificate")).await
+    }
+
+    async fn start(act: fn(usize, usize) -> Act, tls: Option<TlsAcceptor>, roots: Roots) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let address = listener.local_addr().expect("an address");
+        let base = match &tls {
+            Some(_) => format!("https://localhost:{}", address.port()),
+            None => format!("http://{address}"),
+        };
         let (asked, unanswered) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-        let (every, none) = (Arc::clone(&asked), Arc::clone(&unanswered));
+        let counts = (Arc::clone(&asked), Arc::clone(&unanswered));
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, act, Arc::clone(&every), Arc::clone(&none)));
+                let (tls, counts) = (tls.clone(), counts.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        Some(tls) => {
+                            let stream = tls.accept(stream).await.expect("a handshake");
+                            serve(stream, |stream| stream.get_ref().0, act, counts).await;
+                        }
+                        None => serve(stream, |stream| stream, act, counts).await,
+                    }
+                });
             }
         });
-        Self { base, asked, unanswered, task }
+        Self { base, roots, asked, unanswered, task }
     }
 
     /// How often it was asked, and how often it gave no answer.
@@ -54,11 +83,11 @@ impl Drop for Keeping {
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    socket: fn(&S) -> &TcpStream,
     act: fn(usize, usize) -> Act,
-    asked: Arc<AtomicUsize>,
-    unanswered: Arc<AtomicUsize>,
+    (asked, unanswered): (Arc<AtomicUsize>, Arc<AtomicUsize>),
 ) {
     for before in 0.. {
         let Some(request) = upstream::request(&mut stream).await else { return };
@@ -74,7 +103,8 @@ async fn serve(
         let said: &[u8] = match act {
             Act::Answer => b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
             Act::Close => return,
-            Act::Reset => return stream.set_zero_linger().expect("it can be reset"),
+            Act::SayGoodBye => return stream.shutdown().await.expect("it is open"),
+            Act::Reset => return socket(&stream).set_zero_linger().expect("it can be reset"),
             Act::Begin => b"HTTP/1.1 20",
         };
         let _ = stream.write_all(said).await;
@@ -88,8 +118,10 @@ async fn serve(
 /// available.
 async fn asked(upstream: &Keeping, unanswered: usize) -> (u16, bool) {
     let rules = |rules: &mut Rules| rules.failover.failover_on_status = vec!["reset".to_owned()];
-    let setup = setup(&["sk-a"]).failing_over().rules(rules);
-    let gateway = setup.in_front_of(&upstream.base, &Virtual::default()).await;
+    let settings = setup(&["sk-a"]).failing_over().rules(rules).made(&upstream.base);
+    let settings = Settings { roots: upstream.roots.clone(), ..settings };
+    let gateway = Gateway::builder(settings).clock(Virtual::default()).start().await.expect("it starts");
+    gateway.idle().await;
     let url = format!("http://{}/v1/chat/completions", gateway.address());
     for _ in 0..1_000 {
         let answer = client().post(&url).body(QUESTION).send().await.expect("an answer");
@@ -113,6 +145,20 @@ async fn asked(upstream: &Keeping, unanswered: usize) -> (u16, bool) {
 async fn a_kept_connection_that_ends_as_it_is_written_on_is_nobodys_failure() {
     let upstream = Keeping::acting(|before, _| if before == 0 { Act::Answer } else { Act::Close }).await;
     assert_eq!(asked(&upstream, 1).await, (200, true));
+}
+
+#[tokio::test]
+async fn it_is_nobodys_behind_tls_either() {
+    for close in [
+        |before, _| if before == 0 { Act::Answer } else { Act::Close },
+        |before, _| if before == 0 { Act::Answer } else { Act::SayGoodBye },
+    ] {
+        let upstream = Keeping::acting_behind_tls(close).await;
+        assert_eq!(asked(&upstream, 1).await, (200, true));
+    }
+    let reset = |before, _| if before == 0 { Act::Answer } else { Act::Reset };
+    let upstream = Keeping::acting_behind_tls(reset).await;
+    assert_eq!(asked(&upstream, 1).await, (503, false));
 }
 
 #[tokio::test]
