@@ -22,7 +22,7 @@ use crate::metrics::Lost;
 use crate::rehearsal::Lapse;
 use crate::settings::Roots;
 use crate::shared::Shared;
-use crate::upstream::connection::{Story, Telling};
+use crate::upstream::connection::{Connector, Past};
 
 /// No answer to a probe is longer, in bytes.
 const MOST_READ: u64 = 4 << 20;
@@ -33,7 +33,7 @@ const MOST_DRAINED: u64 = 64 << 10;
 /// So long it may take. Of real time: it keeps nobody waiting.
 const DRAINING: Duration = Duration::from_secs(1);
 
-type Connections = legacy::Client<Telling<HttpsConnector<HttpConnector>>, Full<Bytes>>;
+type Connections = legacy::Client<Connector<HttpsConnector<HttpConnector>>, Full<Bytes>>;
 
 /// What connects upstream.
 pub(crate) struct Client {
@@ -65,7 +65,7 @@ pub(crate) fn client(roots: &Roots) -> Result<Client, rustls::Error> {
     tcp.enforce_http(false);
     let connector =
         HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
-    let connector = Telling(connector);
+    let connector = Connector(connector);
     let mut builder = legacy::Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).set_host(false);
     let kept = builder.build(connector.clone());
@@ -125,7 +125,7 @@ fn is_stale(error: &legacy::Error) -> bool {
     let Some(connected) = error.connect_info() else { return false };
     let mut extras = Extensions::new();
     connected.get_extras(&mut extras);
-    extras.get::<Arc<Story>>().is_some_and(|story| story.is_stale())
+    extras.get::<Arc<Past>>().is_some_and(|past| past.is_stale())
 }
 
 /// Reads an answer to its end. What is so long that it answers no small question has none.

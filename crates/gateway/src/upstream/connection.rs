@@ -1,7 +1,7 @@
 //! A connection to upstream that remembers how it came to its end.
 //!
 //! A connection that is kept for the next request may be closed by upstream at any time, also while that request is on its way:
-//! then no answer comes, and nobody has failed. That is what [`Story::is_stale`] knows. Two things tell it from a failure, and both
+//! then no answer comes, and nobody has failed. That is what [`Past::is_stale`] knows. Two things tell it from a failure, and both
 //! are facts: not a byte of an answer came, and upstream either ended the connection in good order (a FIN) or did not take the
 //! whole request. A reset of a request that was sent whole is a failure: it may be of a connection that somebody on the way forgot,
 //! but nothing tells it from an upstream that resets what it has read. An interim answer that comes while the request is still
@@ -22,7 +22,7 @@ use tower_service::Service;
 /// What has come to pass on a connection. One task reads and writes, and whoever asks was told by it that the connection is over:
 /// so there is nothing to be ordered.
 #[derive(Debug, Default)]
-pub(super) struct Story(AtomicU8);
+pub(super) struct Past(AtomicU8);
 
 /// Something was read at some time.
 const ANSWERED: u8 = 1;
@@ -35,7 +35,7 @@ const CUT: u8 = 8;
 /// Upstream has ended it in good order.
 const ENDED: u8 = 16;
 
-impl Story {
+impl Past {
     /// Whether it was over before upstream can be blamed for the request that was sent last on it, see above.
     pub(super) fn is_stale(&self) -> bool {
         let is = self.0.load(Relaxed);
@@ -62,14 +62,14 @@ impl Story {
     }
 }
 
-/// A connection, with its story.
+/// A connection, with its past.
 #[derive(Debug)]
-pub(crate) struct Told<T> {
+pub(crate) struct Remembering<T> {
     io: T,
-    story: Arc<Story>,
+    past: Arc<Past>,
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Told<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for Remembering<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -78,20 +78,20 @@ impl<T: AsyncRead + Unpin> AsyncRead for Told<T> {
         let before = buf.filled().len();
         let read = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
         match &read {
-            Ok(()) => self.story.read(buf.filled().len() - before),
+            Ok(()) => self.past.read(buf.filled().len() - before),
             // TLS minds that nobody said good-bye.
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => self.story.read(0),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => self.past.read(0),
             Err(_) => {}
         }
         Poll::Ready(read)
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Told<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Remembering<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.story.begins_to_write();
+        self.past.begins_to_write();
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.story.wrote(matches!(&written, Poll::Ready(Ok(taken)) if *taken == buf.len()));
+        self.past.wrote(matches!(&written, Poll::Ready(Ok(taken)) if *taken == buf.len()));
         written
     }
 
@@ -100,10 +100,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Told<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.story.begins_to_write();
+        self.past.begins_to_write();
         let all = bufs.iter().map(|buf| buf.len()).sum::<usize>();
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
-        self.story.wrote(matches!(&written, Poll::Ready(Ok(taken)) if *taken == all));
+        self.past.wrote(matches!(&written, Poll::Ready(Ok(taken)) if *taken == all));
         written
     }
 
@@ -114,7 +114,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Told<T> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
         // TLS takes more than it has sent.
-        self.story.wrote(matches!(flushed, Poll::Ready(Ok(()))));
+        self.past.wrote(matches!(flushed, Poll::Ready(Ok(()))));
         flushed
     }
 
@@ -123,21 +123,21 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Told<T> {
     }
 }
 
-impl<T> Connection for Told<T> {
+impl<T> Connection for Remembering<T> {
     fn connected(&self) -> Connected {
-        Connected::new().extra(Arc::clone(&self.story))
+        Connected::new().extra(Arc::clone(&self.past))
     }
 }
 
 /// Connects as `C` does.
 #[derive(Clone, Debug)]
-pub(crate) struct Telling<C>(pub(super) C);
+pub(crate) struct Connector<C>(pub(super) C);
 
-impl<C> Service<Uri> for Telling<C>
+impl<C> Service<Uri> for Connector<C>
 where
     C: Service<Uri, Future: Send + 'static>,
 {
-    type Response = TokioIo<Told<TokioIo<C::Response>>>;
+    type Response = TokioIo<Remembering<TokioIo<C::Response>>>;
     type Error = C::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, C::Error>> + Send>>;
 
@@ -149,7 +149,7 @@ where
         let connecting = self.0.call(to);
         Box::pin(async move {
             let io = TokioIo::new(connecting.await?);
-            Ok(TokioIo::new(Told { io, story: Arc::default() }))
+            Ok(TokioIo::new(Remembering { io, past: Arc::default() }))
         })
     }
 }
@@ -170,17 +170,17 @@ mod tests {
 
     #[track_caller]
     fn check(acts: &[Act], stale: bool) {
-        let story = Story::default();
+        let past = Past::default();
         for act in acts {
             match act {
                 Write { whole } => {
-                    story.begins_to_write();
-                    story.wrote(*whole);
+                    past.begins_to_write();
+                    past.wrote(*whole);
                 }
-                Read(came) => story.read(*came),
+                Read(came) => past.read(*came),
             }
         }
-        assert_eq!(story.is_stale(), stale);
+        assert_eq!(past.is_stale(), stale);
     }
 
     #[test]

@@ -111,9 +111,10 @@ async fn other_methods_pass_too() {
 async fn an_answer_of_any_framing_is_framed_for_the_client() {
     let chunks =
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\nx-t: 1\r\n\r\n";
-    let until_closed = "HTTP/1.0 200 OK\r\n\r\nonetwo";
+    let older = "HTTP/1.0 200 OK\r\n\r\nonetwo";
+    let until_closed = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nonetwo";
     let twice = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\ncontent-length: 6\r\n\r\nonetwo";
-    for (said, length) in [(chunks, None), (until_closed, None), (twice, Some(6))] {
+    for (said, length) in [(chunks, None), (older, None), (until_closed, None), (twice, Some(6))] {
         let upstream = Upstream::saying(&[said]).await;
         let gateway = setup(&["sk-a"]).in_front_of(&upstream.base(), &Virtual::default()).await;
         let answer = client().get(format!("http://{}/", gateway.address())).send().await.expect("an answer");
