@@ -1,6 +1,9 @@
 //! Any bytes of a client, judged as `crates/gateway/tests/hostile` judges its mutations.
 #![no_main]
+#![allow(dead_code, reason = "the other target and the tests use the rest")]
 
+#[path = "../../crates/gateway/tests/hostile/exchange.rs"]
+mod exchange;
 #[path = "../../crates/gateway/tests/hostile/judge.rs"]
 mod judge;
 #[path = "../../crates/gateway/tests/hostile/strict.rs"]
