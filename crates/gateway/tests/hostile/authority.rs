@@ -43,7 +43,7 @@ impl Case<'_> {
         let (meant, _) = strict::requests(self.sent);
         // What comes after those may still be understood by whoever is less strict.
         let rest = &self.sent[meant.last().map_or(0, |(_, end)| *end)..];
-        let methods: Vec<&str> = meant.iter().map(|(asked, _)| &*asked.method).collect();
+        let methods = strict::methods(self.sent, &meant);
         let (answers, _) = strict::answers(self.answered, &methods);
         for (number, answer) in answers.iter().enumerate() {
             let may = match meant.get(number) {

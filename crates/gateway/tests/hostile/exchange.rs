@@ -52,7 +52,7 @@ pub(crate) fn panics() -> usize {
 /// If nobody listens at `address`.
 pub(crate) async fn exchange(address: SocketAddr, sent: &[u8]) -> Vec<u8> {
     let (meant, end) = strict::requests(sent);
-    let methods: Vec<&str> = meant.iter().map(|(asked, _)| &*asked.method).collect();
+    let methods = strict::methods(sent, &meant);
     let mut stream = TcpStream::connect(address).await.expect("it listens");
     stream.set_nodelay(true).expect("set");
     let _ = stream.write_all(sent).await;

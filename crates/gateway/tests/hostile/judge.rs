@@ -54,7 +54,7 @@ impl Case<'_> {
                 return Err(format!("upstream was asked what the client did not ask: {asked:?}"));
             }
         }
-        let methods: Vec<&str> = meant.iter().map(|(asked, _)| &*asked.method).collect();
+        let methods = strict::methods(self.sent, &meant);
         let (answers, end) = strict::answers(self.answered, &methods);
         if end != End::Clean {
             return Err(format!("the client was sent what is no answer: {end:?}"));
