@@ -8,6 +8,7 @@ mod authority;
 mod exchange;
 #[path = "../../crates/gateway/tests/hostile/judge.rs"]
 mod judge;
+mod lines;
 #[path = "../../crates/gateway/tests/hostile/operated.rs"]
 mod operated;
 #[path = "../../crates/gateway/tests/hostile/strict.rs"]
@@ -20,5 +21,11 @@ thread_local! {
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    WORLD.with(|world| world.get_or_init(operated::Operated::start).judge(bytes).unwrap_or_else(|wrong| panic!("{wrong}")));
+    WORLD.with(|world| {
+        world.get_or_init(operated::Operated::start).judge(bytes).unwrap_or_else(|wrong| panic!("{wrong}"))
+    });
 });
+
+libfuzzer_sys::fuzz_mutator!(|bytes: &mut [u8], size: usize, most: usize, seed: u32| lines::mutate(
+    bytes, size, most, seed
+));
