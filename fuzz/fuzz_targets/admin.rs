@@ -11,6 +11,7 @@ mod judge;
 mod lines;
 #[path = "../../crates/gateway/tests/hostile/operated.rs"]
 mod operated;
+mod pipe;
 #[path = "../../crates/gateway/tests/hostile/strict.rs"]
 mod strict;
 
@@ -20,12 +21,10 @@ thread_local! {
     static WORLD: OnceCell<operated::Operated> = const { OnceCell::new() };
 }
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    WORLD.with(|world| {
-        world.get_or_init(operated::Operated::start).judge(bytes).unwrap_or_else(|wrong| panic!("{wrong}"))
-    });
+libfuzzer_sys::fuzz_target!(init: pipe::ignore(), |bytes: &[u8]| {
+    WORLD.with(|world| world.get_or_init(operated::Operated::start).judge(bytes).unwrap_or_else(|wrong| panic!("{wrong}")));
 });
 
-libfuzzer_sys::fuzz_mutator!(|bytes: &mut [u8], size: usize, most: usize, seed: u32| lines::mutate(
-    bytes, size, most, seed
-));
+libfuzzer_sys::fuzz_mutator!(|bytes: &mut [u8], size: usize, most: usize, seed: u32| {
+    lines::mutate(bytes, size, most, seed)
+});

@@ -38,8 +38,8 @@ impl Case<'_> {
     /// # Errors
     /// That.
     pub(crate) fn judge(&self) -> Result<(), String> {
-        shows_nothing(self.answered, TOKEN)?;
-        shows_nothing(self.answered, ADMIN)?;
+        shows_nothing(self.answered, TOKEN, self.sent)?;
+        shows_nothing(self.answered, ADMIN, self.sent)?;
         let (meant, _) = strict::requests(self.sent);
         // What comes after those may still be understood by whoever is less strict.
         let rest = &self.sent[meant.last().map_or(0, |(_, end)| *end)..];

@@ -153,7 +153,7 @@ fn an_admin_that_is_wrong_is_seen() {
         // The second of two is a stranger's.
         judged_admin(Token, &(get(&named) + &get("")), &STATE.repeat(2), false),
         judged_admin(Token, &get(&named), &STATE.replace("OK", TOKEN), false),
-        judged_admin(Token, &get(&named), &STATE.replace("OK", ADMIN), false),
+        judged_admin(Token, &get(""), &NOT_YOU.replace("Unauthorized", ADMIN), false),
         judged_admin(Token, &asks(ORDER, ""), NOT_YOU, true),
         judged_admin(Token, &asks(&ORDER.replace("POST", "GET"), &named), STATE, true),
         judged_admin(Machine, of_a_page, STATE, false),
