@@ -1,8 +1,13 @@
 //! Any bytes of a client, judged as `crates/gateway/tests/hostile` judges its mutations.
 #![no_main]
+#![allow(dead_code, reason = "the other target and the tests use the rest")]
 
+#[path = "../../crates/gateway/tests/hostile/exchange.rs"]
+mod exchange;
 #[path = "../../crates/gateway/tests/hostile/judge.rs"]
 mod judge;
+mod lines;
+mod pipe;
 #[path = "../../crates/gateway/tests/hostile/strict.rs"]
 mod strict;
 #[path = "../../crates/gateway/tests/hostile/world.rs"]
@@ -14,6 +19,10 @@ thread_local! {
     static WORLD: OnceCell<world::World> = const { OnceCell::new() };
 }
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+libfuzzer_sys::fuzz_target!(init: pipe::ignore(), |bytes: &[u8]| {
     WORLD.with(|world| world.get_or_init(world::World::start).judge(bytes).unwrap_or_else(|wrong| panic!("{wrong}")));
+});
+
+libfuzzer_sys::fuzz_mutator!(|bytes: &mut [u8], size: usize, most: usize, seed: u32| {
+    lines::mutate(bytes, size, most, seed)
 });

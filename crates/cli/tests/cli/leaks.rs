@@ -221,6 +221,15 @@ fn wrong_files() -> Vec<String> {
         file("127.0.0.1:9", &format!("{{ {LITERAL}: {OF_A_FILE} }}"), "pretty"),
         file(&format!("{LITERAL}@127.0.0.1:9"), "sk-a", "pretty"),
         file(&format!("127.0.0.1:9/?key={LITERAL}"), "sk-a", "pretty"),
+        // Where a name or a path is meant, and where a variable holds more than a line.
+        file("127.0.0.1:9", &format!("env:{LITERAL}"), "pretty"),
+        file("127.0.0.1:9", &format!("'file:{LITERAL}'"), "pretty"),
+        file("127.0.0.1:9", &format!("'env: {LITERAL}'"), "pretty"),
+        file("127.0.0.1:9", "env:BROKEN_TOKEN", "pretty"),
+        good.replace("env:ADMIN_TOKEN", "env:BROKEN_TOKEN"),
+        good.replace("env:ADMIN_TOKEN", &format!("env:{OF_THE_ADMIN}")),
+        good.replace("{ file: pool-pretty.jsonl }", &format!("{{ redis: '{LITERAL}' }}")),
+        good.replace("{ file: pool-pretty.jsonl }", &format!("{{ {LITERAL}: 1 }}")),
         good.replace("type: openai", &format!("type: {LITERAL}")),
         good.replace("  type:", &format!("  {LITERAL}: 1\n  type:")),
         good.replace("log: pretty", &format!("log: {LITERAL}")),
@@ -322,7 +331,9 @@ fn no_byte_shows_a_token_or_half_of_one() {
     for wrong in wrong_files() {
         sandbox.write("wrong.yaml", &wrong);
         for args in ["gateway wrong.yaml --check", "gateway wrong.yaml --check --verbose"] {
-            let ran = sandbox.run_with(args, &[("ADMIN_TOKEN", OF_THE_ADMIN)], "");
+            let broken = format!("{OF_THE_ENVIRONMENT}\n{OF_A_FILE}");
+            let variables = [("ADMIN_TOKEN", OF_THE_ADMIN), ("BROKEN_TOKEN", &*broken)];
+            let ran = sandbox.run_with(args, &variables, "");
             // A key that is none of the block's is only warned of.
             assert!(ran.code == 2 || ran.err.contains("has no effect here"), "{wrong}{ran}");
             told.hear("what is said of a wrong file", ran.to_string());

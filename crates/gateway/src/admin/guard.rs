@@ -1,6 +1,6 @@
 //! Who may ask.
 
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap};
@@ -40,15 +40,20 @@ pub(super) fn admits(admin: &Admin, headers: &HeaderMap) -> Result<(), Barred> {
     })
 }
 
-/// `host` as a request names it: with its port, an IPv6 address in brackets.
+/// `host` as a request names it: with or without a port, an IPv6 address in brackets, and nothing else beside it.
 fn is_this_machine(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next(),
-        None => host.split(':').next(),
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, port),
+        _ => (host, ""),
     };
-    let name = name.unwrap_or_default();
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    let is_loopback = match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inner) => inner.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()),
+        None => {
+            name.eq_ignore_ascii_case("localhost")
+                || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        }
+    };
+    is_loopback && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -57,11 +62,14 @@ mod tests {
 
     #[test]
     fn a_host_is_this_machine_or_not() {
-        for host in ["localhost", "LocalHost:8081", "127.0.0.1:8081", "127.9.9.9", "[::1]:8081"] {
+        for host in ["localhost", "LocalHost:8081", "127.0.0.1:8081", "127.9.9.9", "[::1]:8081", "[::1]"] {
             assert!(is_this_machine(host), "{host}");
         }
         for host in ["", "example.com", "localhost.example.com", "10.0.0.1:8081", "[::2]", "127.0.0.1.nip.io"]
         {
+            assert!(!is_this_machine(host), "{host}");
+        }
+        for host in ["[::1]:80$", "[::1]x", "[127.0.0.1]", "localhost:80@example.com", "::1"] {
             assert!(!is_this_machine(host), "{host}");
         }
     }

@@ -96,12 +96,12 @@ impl Chunk {
                 Self::LengthEnd { length }
             }
             (Self::Length { length, digits: 1.. }, b';') => Self::Extension { length },
-            (Self::Extension { length }, _) if byte != b'\n' => Self::Extension { length },
+            (Self::Extension { length }, _) if is_text(byte) => Self::Extension { length },
             (Self::LengthEnd { length: length @ 1.. }, b'\n') => Self::Data(length),
             (Self::DataReturn, b'\r') => Self::DataEnd,
             (Self::DataEnd, b'\n') => Self::Length { length: 0, digits: 0 },
             (Self::Trailer { empty }, b'\r') => Self::TrailerEnd { last: empty },
-            (Self::Trailer { .. }, _) if byte != b'\n' => Self::Trailer { empty: false },
+            (Self::Trailer { .. }, _) if is_text(byte) => Self::Trailer { empty: false },
             (Self::TrailerEnd { last: true }, b'\n') => return Ok(None),
             (Self::LengthEnd { .. } | Self::TrailerEnd { last: false }, b'\n') => {
                 Self::Trailer { empty: true }
@@ -110,6 +110,11 @@ impl Chunk {
         };
         Ok(Some(next))
     }
+}
+
+/// What may stand in a line: no control but a tab.
+fn is_text(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
 #[cfg(test)]
@@ -158,7 +163,9 @@ mod tests {
             "2\r\nab\n0\r\n\r\n",
             "2;\nab",
             "00000000000000002\r\nab",
+            "2;a=\0\r\nab",
             "0\r\n\n",
+            "0\r\nx: \0\r\n\r\n",
             "0\r\nx: 1\n\r\n",
         ] {
             let taken = Body::from(After::Chunks).take(bytes.as_bytes());

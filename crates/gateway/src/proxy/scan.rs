@@ -1,8 +1,9 @@
 //! The head of a request as bytes, before hyper reads it: whether it can be understood in one way only.
 //!
 //! hyper forgives what RFC 9112 lets a server forgive: a line that ends with a line feed alone, two content lengths that agree,
-//! a content length beside chunks, a coding under the chunks. A gateway in front of this one may have understood those
-//! otherwise, and so may upstream. So they are refused here, whatever hyper would make of them.
+//! a content length beside chunks, a coding under the chunks; and a fragment in a target, or letters that are not ASCII. A
+//! gateway in front of this one may have understood those otherwise, and so may upstream. So they are refused here, whatever
+//! hyper would make of them.
 
 use memchr::{memchr, memchr2};
 
@@ -52,7 +53,9 @@ impl Scan {
     fn line(&mut self, line: &[u8]) -> Result<(), Ambiguous> {
         self.lines += 1;
         if self.lines == 1 {
-            return Ok(());
+            // hyper would cut off what looks like a fragment, and hand on what is not ASCII as it is.
+            let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'#';
+            return if line.iter().all(is_plain) { Ok(()) } else { Err(Ambiguous) };
         }
         // One that begins with a space goes on the line before.
         let colon = memchr(b':', line).ok_or(Ambiguous)?;
@@ -149,6 +152,9 @@ mod tests {
             check(&format!("POST / HTTP/1.1\r\n{field}\r\n\r\n"), Err(Ambiguous));
         }
         check("GET / HTTP/1.1\n\n", Err(Ambiguous));
+        for target in ["/a#b", "/\u{e9}", "/\tb"] {
+            check(&format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n"), Err(Ambiguous));
+        }
         check("\nGET / HTTP/1.1\r\n\r\n", Err(Ambiguous));
     }
 }

@@ -1,27 +1,32 @@
 //! Whatever bytes a client sends: what goes upstream is what they say, and no secret is shown. Mutations of good requests, by a
-//! seed; `fuzz/` looks further, with the same judge.
+//! seed; `fuzz/` looks further, with the same judge, and from the same good requests.
 
+mod authority;
+mod exchange;
 mod judge;
 mod mutated;
+mod operated;
 mod strict;
 mod world;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
+use crate::authority::{ADMIN, Guard};
 use crate::judge::{Case, TOKEN};
+use crate::operated::Operated;
 use crate::strict::{Asked, End};
 use crate::world::World;
 
 const CASES: u32 = 500;
 
 #[track_caller]
-fn check(templates: &'static [&'static str], judge: impl Fn(&[u8]) -> Result<(), String>) {
-    for template in templates {
-        judge(template.as_bytes()).unwrap_or_else(|wrong| panic!("{wrong}: {template:?}"));
+fn check(target: &str, judge: impl Fn(&[u8]) -> Result<(), String>) {
+    for (name, seed) in mutated::seeds(target) {
+        judge(&seed).unwrap_or_else(|wrong| panic!("{wrong}: seed `{name}`"));
     }
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let ran = runner.run(&mutated::strategy(templates), |bytes| {
+    let ran = runner.run(&mutated::strategy(mutated::templates(target)), |bytes| {
         judge(&bytes)
             .map_err(|wrong| TestCaseError::fail(format!("{wrong}\n{:?}", String::from_utf8_lossy(&bytes))))
     });
@@ -33,13 +38,13 @@ fn check(templates: &'static [&'static str], judge: impl Fn(&[u8]) -> Result<(),
 #[test]
 fn what_goes_upstream_is_what_the_bytes_say_and_no_secret_is_shown() {
     let world = World::start();
-    check(mutated::REQUESTS, |bytes| world.judge(bytes));
+    check("requests", |bytes| world.judge(bytes));
 }
 
 #[test]
-fn the_admin_tells_no_stranger_and_no_secret() {
-    let world = World::start();
-    check(mutated::ADMIN, |bytes| world.judge_admin(bytes));
+fn the_admin_tells_no_stranger_obeys_none_and_shows_no_secret() {
+    let operated = Operated::start();
+    check("admin", |bytes| operated.judge(bytes));
 }
 
 /// What is wrong with `upstream` and `answered` for a plain request.
@@ -94,12 +99,12 @@ fn a_gateway_that_is_wrong_is_seen() {
 
 #[test]
 fn the_strict_reader_takes_what_is_meant_in_one_way() {
-    for template in mutated::REQUESTS {
-        let (asked, end) = strict::requests(template.as_bytes());
-        assert_eq!((asked.len(), end), (1, End::Clean), "{template:?}");
-    }
-    let (asked, _) = strict::requests(mutated::REQUESTS[1].as_bytes());
+    let seeds = mutated::seeds("requests");
+    let (_, chunks) = seeds.iter().find(|(name, _)| name == "chunks").expect("a seed");
+    let (asked, end) = strict::requests(chunks);
+    assert_eq!((asked.len(), end), (1, End::Clean));
     assert_eq!(asked[0].0.body, b"hello world");
+    assert!(mutated::templates("requests").len() >= 7, "most seeds are one request");
     for wrong in [
         "POST / HTTP/1.1\r\nhost: g\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: g\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\n",
@@ -113,5 +118,50 @@ fn the_strict_reader_takes_what_is_meant_in_one_way() {
             matches!(strict::requests(wrong.as_bytes()), (asked, End::Wrong(_)) if asked.is_empty()),
             "{wrong:?}"
         );
+    }
+}
+
+/// What the judge of an admin says of `answered`, and of a pool that is another since.
+fn judged_admin(guard: Guard, sent: &str, answered: &str, changed: bool) -> Result<(), String> {
+    authority::Case { guard, sent: sent.as_bytes(), answered: answered.as_bytes(), changed }.judge()
+}
+
+#[test]
+fn an_admin_that_is_wrong_is_seen() {
+    const ORDER: &str = "POST /tokens/known-as/out HTTP/1.1\r\n";
+    const STATE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n\"tokens\"";
+    const NOT_YOU: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
+    let named = format!("authorization: Bearer {ADMIN}\r\n");
+    let asks = |line: &str, fields: &str| format!("{line}host: localhost\r\n{fields}\r\n");
+    let get = |fields: &str| asks("GET /state HTTP/1.1\r\n", fields);
+    let of_a_page = "GET /state HTTP/1.1\r\nhost: example.com\r\n\r\n";
+    let json = "content-type: application/json\r\n";
+    use Guard::{Machine, Token};
+    for right in [
+        judged_admin(Token, &get(&named), STATE, false),
+        judged_admin(Token, &get(""), NOT_YOU, false),
+        judged_admin(Token, &asks(ORDER, &named), STATE, true),
+        judged_admin(Machine, &get(""), STATE, false),
+        judged_admin(Machine, &asks(ORDER, json), STATE, true),
+    ] {
+        assert_eq!(right, Ok(()));
+    }
+    let wrong = [
+        judged_admin(Token, &get(""), STATE, false),
+        judged_admin(Token, &get(&named.replace("pQ", "pq")), STATE, false),
+        judged_admin(Token, &get(&named.repeat(2)), STATE, false),
+        // The second of two is a stranger's.
+        judged_admin(Token, &(get(&named) + &get("")), &STATE.repeat(2), false),
+        judged_admin(Token, &get(&named), &STATE.replace("OK", TOKEN), false),
+        judged_admin(Token, &get(""), &NOT_YOU.replace("Unauthorized", ADMIN), false),
+        judged_admin(Token, &asks(ORDER, ""), NOT_YOU, true),
+        judged_admin(Token, &asks(&ORDER.replace("POST", "GET"), &named), STATE, true),
+        judged_admin(Machine, of_a_page, STATE, false),
+        judged_admin(Machine, &asks(ORDER, "content-type: text/plain\r\n"), STATE, true),
+        judged_admin(Machine, &asks(ORDER, &json.repeat(2)), STATE, true),
+        judged_admin(Machine, "GET /state HTTP/1.0\r\n\r\n", STATE, false),
+    ];
+    for (number, judged) in wrong.iter().enumerate() {
+        assert!(judged.is_err(), "number {number} is not seen");
     }
 }

@@ -1,32 +1,36 @@
 //! Good requests, and what becomes of them when someone means ill.
 
+use std::fs;
+use std::path::Path;
+
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// Each is one request.
-pub(crate) const REQUESTS: &[&str] = &[
-    "POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\nauthorization: Bearer sk-of-the-client\r\nx-api-key: sk-of-the-client\r\n\
-     api-key: sk-of-the-client\r\nx-goog-api-key: sk-of-the-client\r\ncookie: a=b\r\ncontent-length: 11\r\n\r\nhello world",
-    "POST /v1/chunks HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\ntrailer: x-t\r\n\r\n6;ext=\"a\"\r\nhello \r\n5\r\nworld\r\n0\r\n\
-     x-t: 1\r\n\r\n",
-    "GET http://other.example/v1/models?key=a&b=c HTTP/1.1\r\nhost: other.example\r\naccept: */*\r\n\r\n",
-    "HEAD /v1/models HTTP/1.1\r\nhost: g\r\nte: trailers\r\n\r\n",
-    "GET /old HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
-    "PUT /v1/expects HTTP/1.1\r\nhost: g\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\nhi",
-    "DELETE /v1/hops HTTP/1.1\r\nhost: g\r\nconnection: x-hop, keep-alive\r\nx-hop: 1\r\nkeep-alive: 5\r\n\
-     proxy-authorization: Basic a\r\nx-stays: 1\r\nx-stays: 2\r\n\r\n",
-];
+use crate::strict::{self, End};
 
-/// Each is one request, some of them of someone who may ask.
-pub(crate) const ADMIN: &[&str] = &[
-    "GET /state HTTP/1.1\r\nhost: localhost\r\n\r\n",
-    "GET /state HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer admin-3Xc5vB7nM9kJ2hG4fD6sA8pQ\r\n\r\n",
-    "GET /metrics HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer admin-3Xc5vB7nM9kJ2hG4fD6sA8pQ\r\n\r\n",
-    "GET / HTTP/1.1\r\nhost: localhost\r\naccept: text/html\r\nauthorization: Bearer admin-3Xc5vB7nM9kJ2hG4fD6sA8pQ\r\n\r\n",
-    "GET /metrics HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer wrong\r\n\r\n",
-    "POST /state HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}",
-    "GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n",
-];
+/// What `fuzz/seeds` has for a target: the name of each, and its bytes.
+///
+/// # Panics
+/// If there is none.
+pub(crate) fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(target);
+    let mut seeds: Vec<_> = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| {
+            let entry = entry.expect("an entry");
+            (entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path()).expect("a file"))
+        })
+        .collect();
+    seeds.sort();
+    assert!(!seeds.is_empty(), "there are seeds for `{target}`");
+    seeds
+}
+
+/// Those of `seeds` that are one request: what others are made of.
+pub(crate) fn templates(target: &str) -> Vec<Vec<u8>> {
+    let is_one = |bytes: &[u8]| matches!(strict::requests(bytes), (asked, End::Clean) if asked.len() == 1);
+    seeds(target).into_iter().map(|(_, bytes)| bytes).filter(|bytes| is_one(bytes)).collect()
+}
 
 /// What is put where it does not belong.
 const PIECES: &[&str] = &[
@@ -120,7 +124,7 @@ impl Change {
 }
 
 /// Some of `templates` one after another, with some changes.
-pub(crate) fn strategy(templates: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn strategy(templates: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let change = prop_oneof![
         3 => (any::<Index>(), select(PIECES)).prop_map(|(at, piece)| Change::Insert(at, piece)),
         3 => (any::<Index>(), select(PIECES)).prop_map(|(at, piece)| Change::Line(at, piece)),
@@ -131,7 +135,7 @@ pub(crate) fn strategy(templates: &'static [&'static str]) -> impl Strategy<Valu
     ];
     let whole = prop::collection::vec(select(templates), 1..4);
     (whole, prop::collection::vec(change, 0..5)).prop_map(|(whole, changes)| {
-        let mut bytes = whole.concat().into_bytes();
+        let mut bytes = whole.concat();
         for change in &changes {
             change.make(&mut bytes);
         }

@@ -51,6 +51,14 @@ pub(crate) fn requests(bytes: &[u8]) -> (Vec<(Asked, usize)>, End) {
     }
 }
 
+/// The methods of `meant`, the requests in `bytes`, and of what comes after them if it begins as one does: it is refused as one is.
+pub(crate) fn methods<'a>(bytes: &'a [u8], meant: &'a [(Asked, usize)]) -> Vec<&'a str> {
+    let rest = &bytes[meant.last().map_or(0, |(_, end)| *end)..];
+    let begins = rest.trim_ascii_start().split(|byte| *byte == b' ').next();
+    let next = begins.and_then(|method| str::from_utf8(method).ok());
+    meant.iter().map(|(asked, _)| &*asked.method).chain(next).collect()
+}
+
 /// The answers in `bytes` to requests with these methods, without those that are interim; what ends with the connection ends where
 /// `bytes` do.
 pub(crate) fn answers(bytes: &[u8], methods: &[&str]) -> (Vec<Answer>, End) {

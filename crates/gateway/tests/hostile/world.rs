@@ -1,9 +1,6 @@
 //! A gateway in front of an upstream that keeps what it is asked, and echoes it with the token.
 
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Once};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use firedrill_failover::{Config, Settings as Rules};
 use firedrill_gateway::{Gateway, Secret, Secrets, Settings, Vendor};
@@ -11,17 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
-use crate::judge::{Case, MARK, TOKEN, shows_nothing};
+use crate::exchange::{exchange, panics, runtime};
+use crate::judge::{Case, MARK, TOKEN};
 use crate::strict::{self, Asked, End};
-
-/// What the admin wants.
-pub(crate) const ADMIN: &str = "admin-3Xc5vB7nM9kJ2hG4fD6sA8pQ";
-
-/// Nobody waits for longer: then gateway and strict reader differ, and it is seen in what came of it.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// How often anything has panicked since the first world.
-static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 /// A gateway and its upstream, which cases share one after another.
 pub(crate) struct World {
@@ -41,15 +30,7 @@ impl World {
     /// # Panics
     /// If it cannot be started.
     pub(crate) fn start() -> Self {
-        static HOOK: Once = Once::new();
-        HOOK.call_once(|| {
-            let before = std::panic::take_hook();
-            std::panic::set_hook(Box::new(move |info| {
-                PANICS.fetch_add(1, Ordering::SeqCst);
-                before(info);
-            }));
-        });
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = runtime();
         let kept = Arc::new(Kept::default());
         let (gateway, host) = runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -60,8 +41,6 @@ impl World {
             let pool = Config::parse(vec![token], &Rules::default()).expect("good rules");
             let route = format!("http://{host}").parse().expect("a route");
             let mut settings = Settings::new(route, Vendor::OpenAi, pool, secrets);
-            settings.admin = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-            settings.admin_token = Some(Secret::from(ADMIN.to_owned()));
             settings.limits.body_bytes = 2048;
             settings.limits.head_bytes = 8192;
             (Gateway::builder(settings).seed(1).start().await.expect("it starts"), host)
@@ -74,7 +53,7 @@ impl World {
     /// # Errors
     /// What does not hold.
     pub(crate) fn judge(&self, sent: &[u8]) -> Result<(), String> {
-        let panics = PANICS.load(Ordering::SeqCst);
+        let before = panics();
         let answered = self.runtime.block_on(async {
             let answered = exchange(self.gateway.address(), sent).await;
             self.gateway.idle().await;
@@ -84,71 +63,18 @@ impl World {
         if let Some(wrong) = self.kept.wrong.lock().expect("no panic").take() {
             return Err(wrong);
         }
-        if PANICS.load(Ordering::SeqCst) > panics {
+        if panics() > before {
             return Err("it panicked".to_owned());
         }
         Case { sent, upstream: &upstream, host: &self.host, answered: &answered }.judge()
     }
-
-    /// Sends `sent` to the admin, and judges what came of it.
-    ///
-    /// # Errors
-    /// What does not hold.
-    ///
-    /// # Panics
-    /// If it listens no more.
-    pub(crate) fn judge_admin(&self, sent: &[u8]) -> Result<(), String> {
-        let panics = PANICS.load(Ordering::SeqCst);
-        let admin = self.gateway.admin_address().expect("an admin");
-        let answered = self.runtime.block_on(exchange(admin, sent));
-        if PANICS.load(Ordering::SeqCst) > panics {
-            return Err("it panicked".to_owned());
-        }
-        shows_nothing(&answered, TOKEN)?;
-        shows_nothing(&answered, ADMIN)?;
-        let has =
-            |bytes: &[u8], part: &str| bytes.windows(part.len()).any(|window| window == part.as_bytes());
-        for private in ["\"tokens\"", "firedrill_requests", "<html", "\"events\""] {
-            if has(&answered, private) && !has(sent, ADMIN) {
-                return Err(format!("{private} is told to a stranger"));
-            }
-        }
-        let well =
-            self.runtime.block_on(exchange(admin, b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"));
-        if well.starts_with(b"HTTP/1.1 200") { Ok(()) } else { Err("it is not well after that".to_owned()) }
-    }
-}
-
-/// Sends `sent`, and reads until all is answered that is to be answered, or the connection ends.
-async fn exchange(address: SocketAddr, sent: &[u8]) -> Vec<u8> {
-    let (meant, end) = strict::requests(sent);
-    let methods: Vec<&str> = meant.iter().map(|(asked, _)| &*asked.method).collect();
-    let mut stream = TcpStream::connect(address).await.expect("it listens");
-    let _ = stream.write_all(sent).await;
-    let mut read = Vec::new();
-    let all = async {
-        loop {
-            let (answers, rest) = strict::answers(&read, &methods);
-            let is_all = answers.len() >= meant.len() && rest == End::Clean;
-            if is_all && !matches!(end, End::Wrong(_)) {
-                // Whatever was begun goes no further; and what would be said to that is heard.
-                let _ = stream.shutdown().await;
-                let _ = stream.read_to_end(&mut read).await;
-                return;
-            }
-            if !matches!(stream.read_buf(&mut read).await, Ok(1..)) {
-                return;
-            }
-        }
-    };
-    // What waits for more is over when the client goes.
-    let _ = tokio::time::timeout(PATIENCE, all).await;
-    read
 }
 
 /// Keeps every request, and answers it.
 async fn upstream(listener: TcpListener, kept: Arc<Kept>) {
     while let Ok((stream, _)) = listener.accept().await {
+        // What the machine holds back comes in real time.
+        stream.set_nodelay(true).expect("set");
         tokio::spawn(connection(stream, Arc::clone(&kept)));
     }
 }
