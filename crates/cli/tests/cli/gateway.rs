@@ -234,6 +234,39 @@ fn log_lines_are_objects_if_they_are_asked_for() {
     assert!(!err.contains("planted"), "{err}");
 }
 
+/// Nobody listens where its log should be. What it decides meanwhile is told at once, and told as what it is.
+#[test]
+fn what_it_decides_while_its_store_is_away_is_logged_at_once() {
+    let sandbox = Sandbox::new();
+    let address = upstream(|_| status(429));
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let text =
+        file(&address, "sk-planted").replace("file: pool.jsonl", &format!("redis: 'redis://{nobody}'"));
+    sandbox.write("gateway.yaml", text + "log: json\n");
+    let mut serving = serve(&sandbox, "");
+    serving.until(|state| state["log"]["reach"] == "away");
+    ask(&serving.gateway, "POST", "/v1/chat/completions", QUESTION);
+    let state = serving.until(|state| state["pool"]["available"] == 0);
+    assert_eq!(state["pool"]["tokens"][0]["out"]["status"], "429", "{state}");
+    assert_eq!((&state["log"]["version"], &state["log"]["reach"]), (&0.into(), &"away".into()), "{state}");
+    serving.signal("-TERM");
+    let (_, err) = serving.end();
+    let lines: Vec<Value> = err.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let removed = lines.iter().find(|line| line["alone"] == true && line["level"] == "WARN").expect("a line");
+    let message = removed["message"].as_str().expect("text");
+    assert!(message.starts_with("failover: token token-"), "{message}");
+    assert!(
+        message.ends_with(" is unavailable now (429, failure 1 of 1); decided alone, not in the log yet"),
+        "{message}"
+    );
+    assert!(removed["token"].is_string() && removed.get("version").is_none(), "{removed}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["message"].as_str().is_some_and(|m| m.contains("this gateway decides alone")))
+    );
+}
+
 #[test]
 fn a_file_can_be_checked_alone() {
     let sandbox = Sandbox::new();
