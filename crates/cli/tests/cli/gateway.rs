@@ -234,6 +234,27 @@ fn log_lines_are_objects_if_they_are_asked_for() {
     assert!(!err.contains("planted"), "{err}");
 }
 
+#[test]
+fn a_timeout_that_is_loaded_again_holds_for_the_next_request() {
+    let sandbox = Sandbox::new();
+    let address = upstream(|_| {
+        loop {
+            std::thread::park();
+        }
+    });
+    let text = file(&address, "sk-planted");
+    sandbox.write("gateway.yaml", &text);
+    let mut serving = serve(&sandbox, "");
+    sandbox.write("gateway.yaml", text.replace("  type", "  timeout: 1\n  type"));
+    serving.signal("-HUP");
+    serving.until(|state| state["configuration"]["reloads"] == 1);
+    let answer = ask(&serving.gateway, "POST", "/v1/chat/completions", QUESTION);
+    assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+    serving.signal("-TERM");
+    let (_, err) = serving.end();
+    assert!(!err.contains("at the next start"), "{err}");
+}
+
 /// Nobody listens where its log should be. What it decides meanwhile is told at once, and told as what it is.
 #[test]
 fn what_it_decides_while_its_store_is_away_is_logged_at_once() {
@@ -285,11 +306,13 @@ fn what_cannot_be_served_is_told() {
     sandbox.write("gateway.yaml", file("127.0.0.1:9", "sk-planted"));
     sandbox.write("pool.jsonl", "nonsense\n");
     sandbox.write("memory.yaml", "provider: { type: openai, apiTokens: [sk-planted] }\n");
+    sandbox.write("alone.yaml", "provider: { type: openai, apiTokens: [sk-planted] }\nadmin: none\n");
     for (args, message) in [
         (format!("memory.yaml --admin-port 0 --port {port}"), format!("cannot listen on 127.0.0.1:{port}")),
         (format!("memory.yaml --port 0 --admin-port {port}"), format!("cannot listen on 127.0.0.1:{port}")),
         ("gateway.yaml --port 0 --admin-port 0".to_owned(), "pool.jsonl".to_owned()),
         ("none.yaml".to_owned(), "no such file".to_owned()),
+        ("alone.yaml --admin-port 0".to_owned(), "`--admin-port` has no effect".to_owned()),
     ] {
         let ran = sandbox.run(&format!("gateway {args}"));
         assert_eq!((ran.code, &*ran.out), (2, ""), "{ran}");
