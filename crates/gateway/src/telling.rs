@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use firedrill_failover::{
-    Config, Entry, Event, Fingerprint, Founding, Newer, Pool, Start, Status, Version, wire,
+    Config, Entry, Event, Fingerprint, Founding, Head, Instant, Newer, Pool, Start, Status, Version, wire,
 };
-use firedrill_store::{Observer, Reach, Shell};
+use firedrill_store::{Observer, Reach, Shell, Store};
 use tokio::sync::watch;
 use tracing::Level;
 
@@ -98,14 +98,16 @@ impl Story {
 
     /// Learns why tokens of `before` are taken out by `entry`.
     fn learn(&self, before: &Pool, entry: &Entry) {
-        for event in &entry.events {
-            let (token, why) = match *event {
-                Event::Removed { token, status, .. } => (token, Why::Status(status)),
-                Event::TakenOut { token } => (token, Why::ByHand),
-                _ => continue,
-            };
-            let Some(known) = before.token(token) else { continue };
-            self.lock().why.insert(known.fingerprint, why);
+        for (token, why) in reasons(before, entry) {
+            self.lock().why.insert(token, why);
+        }
+    }
+
+    /// Learns what was so before all that was told.
+    fn remember(&self, why: BTreeMap<Fingerprint, Why>) {
+        let mut kept = self.lock();
+        for (token, why) in why {
+            kept.why.entry(token).or_insert(why);
         }
     }
 
@@ -170,6 +172,11 @@ impl<O> Telling<O> {
             version = version_number,
             "{how}: {tokens} tokens, {available} available"
         );
+        if available == 0 && pool.policy().failover().is_some() {
+            let now = Event::NoneAvailable;
+            let sentence = now.sentence(pool, Instant::ZERO);
+            tracing::warn!(target: "firedrill", version = version_number, "{sentence}");
+        }
         if let Some(story) = &self.story {
             let sentence = format!("{how}: {tokens} tokens, {available} available");
             let text = serde_json::json!({ "snapshot": version_number, "sentences": [sentence] }).to_string();
@@ -177,6 +184,39 @@ impl<O> Telling<O> {
         }
         self.before = Some(pool.clone());
     }
+}
+
+/// Which tokens of `before` are taken out by `entry`, and why.
+fn reasons(before: &Pool, entry: &Entry) -> impl Iterator<Item = (Fingerprint, Why)> {
+    entry.events.iter().filter_map(|event| {
+        let (token, why) = match *event {
+            Event::Removed { token, status, .. } => (token, Why::Status(status)),
+            Event::TakenOut { token } => (token, Why::ByHand),
+            _ => return None,
+        };
+        Some((before.token(token)?.fingerprint, why))
+    })
+}
+
+/// Learns why tokens were taken out before this gateway began, as far as its store still has that.
+pub(crate) async fn remember<S: Store>(store: Arc<S>, story: Arc<Story>, shell: Shell, configured: Config) {
+    let mut standing = shell.watch();
+    if standing.wait_for(|standing| standing.reach == Reach::Connected).await.is_err() {
+        return;
+    }
+    let Ok(newer) = store.read(Head::EMPTY).await else { return };
+    let mut pool = match &newer.start {
+        Start::Snapshot(fold) => fold.pool().clone(),
+        Start::Here | Start::Beginning => Pool::new(&configured),
+    };
+    let mut why = BTreeMap::new();
+    for entry in &newer.entries {
+        why.extend(reasons(&pool, entry));
+        if pool.try_apply(entry).is_err() {
+            return;
+        }
+    }
+    story.remember(why);
 }
 
 /// The pool as the first event of a log configures it.

@@ -255,6 +255,24 @@ fn a_timeout_that_is_loaded_again_holds_for_the_next_request() {
     assert!(!err.contains("at the next start"), "{err}");
 }
 
+#[test]
+fn why_a_token_is_out_is_known_after_a_restart() {
+    let sandbox = Sandbox::new();
+    let address = upstream(|_| status(429));
+    sandbox.write("gateway.yaml", file(&address, "sk-planted"));
+    let mut serving = serve(&sandbox, "");
+    ask(&serving.gateway, "POST", "/v1/chat/completions", QUESTION);
+    let before = serving.until(|state| state["pool"]["available"] == 0);
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+    let mut again = serve(&sandbox, "");
+    let after = again.until(|state| state["pool"]["tokens"][0]["out"]["status"] == "429");
+    assert_eq!(after["pool"]["tokens"][0]["out"], before["pool"]["tokens"][0]["out"]);
+    again.signal("-TERM");
+    let (_, err) = again.end();
+    assert!(err.contains("WARN warning: no token is available, requests draw a fallback"), "{err}");
+}
+
 /// Nobody listens where its log should be. What it decides meanwhile is told at once, and told as what it is.
 #[test]
 fn what_it_decides_while_its_store_is_away_is_logged_at_once() {
