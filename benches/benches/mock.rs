@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use firedrill_benches::process;
 use firedrill_provider::MockProvider;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -74,40 +75,60 @@ async fn start() {
 
 async fn compare(name: &str, stream: bool) {
     let (mock, request, answer, bare) = both(stream).await;
-    let before = resident();
+    let before = process::resident("self");
     // What memory a bare server needs; and warm.
     round(bare, &request, &answer).await;
-    let without = resident();
+    let without = process::resident("self");
     let (mut mine, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         theirs.push(round(bare, &request, &answer).await);
         mine.push(round(address(&mock), &request, &answer).await);
     }
-    let mut shares: Vec<usize> =
-        mine.iter().zip(&theirs).map(|(mine, theirs)| mine.0 * 100 / theirs.0.max(1)).collect();
-    shares.sort_unstable();
+    let turns = || mine.iter().zip(&theirs);
+    let rates = sorted(turns().map(|(mine, theirs)| mine.rate * 100 / theirs.rate.max(1)));
+    let costs = sorted(turns().map(|(mine, theirs)| theirs.nanos * 100 / mine.nanos.max(1)));
     let events = String::from_utf8_lossy(&answer).matches("data: ").count();
     println!("{name}: {} bytes, {events} events", answer.len());
     median("bare hyper", theirs);
     median("mock", mine);
-    println!("  share of bare, by turns: {shares:?} %");
-    println!("  resident: {before} KiB, after bare {without} KiB, after the mock {} KiB", resident());
+    println!("  share of bare, by turns: {rates:?} %");
+    println!("  by processor time, clients' too: {costs:?} %");
+    println!(
+        "  resident: {before} KiB, after bare {without} KiB, after the mock {} KiB",
+        process::resident("self")
+    );
     println!("  journal: {} entries kept", mock.journal().count());
 }
 
-/// Prints the median round.
-fn median(name: &str, mut rounds: Vec<(usize, Vec<u32>)>) {
-    rounds.sort_by_key(|(requests, _)| *requests);
-    let middle = rounds.len() / 2;
-    let (requests, mut times) = rounds.swap_remove(middle);
-    times.sort_unstable();
-    let share = |hundredths: usize| times.get(times.len() * hundredths / 100).copied().unwrap_or(0);
-    println!("  {name:10} {requests:7} requests/s, p50 {} us, p99 {} us", share(50), share(99));
+fn sorted(values: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut values: Vec<usize> = values.collect();
+    values.sort_unstable();
+    values
 }
 
-/// Requests in a second, and how many microseconds each took.
-async fn round(address: SocketAddr, request: &str, answer: &[u8]) -> (usize, Vec<u32>) {
-    let began = Instant::now();
+/// What came of a round.
+struct Round {
+    /// Requests in a second.
+    rate: usize,
+    /// Processor time of a request, its client's included, in ns.
+    nanos: usize,
+    /// How many microseconds each took.
+    times: Vec<u32>,
+}
+
+/// Prints the median round.
+fn median(name: &str, mut rounds: Vec<Round>) {
+    rounds.sort_by_key(|round| round.rate);
+    let middle = rounds.len() / 2;
+    let Round { rate, nanos, mut times } = rounds.swap_remove(middle);
+    times.sort_unstable();
+    let share = |hundredths: usize| times.get(times.len() * hundredths / 100).copied().unwrap_or(0);
+    let micros = nanos / 1_000;
+    println!("  {name:10} {rate:7} requests/s, p50 {} us, p99 {} us, CPU {micros} us", share(50), share(99));
+}
+
+async fn round(address: SocketAddr, request: &str, answer: &[u8]) -> Round {
+    let (began, used) = (Instant::now(), process::processor_time("self"));
     let clients = (0..CLIENTS).map(|_| {
         let (request, length) = (request.to_owned(), answer.len());
         tokio::spawn(async move {
@@ -126,7 +147,9 @@ async fn round(address: SocketAddr, request: &str, answer: &[u8]) -> (usize, Vec
         times.extend(client.await.expect("no panic"));
     }
     let millis = usize::try_from(began.elapsed().as_millis()).expect("a short time");
-    (times.len() * 1_000 / millis, times)
+    let used = process::processor_time("self").saturating_sub(used);
+    let nanos = usize::try_from(used.as_nanos()).expect("a short time") / times.len().max(1);
+    Round { rate: times.len() * 1_000 / millis, nanos, times }
 }
 
 fn address(mock: &MockProvider) -> SocketAddr {
@@ -228,11 +251,4 @@ impl Body for Chunks {
         }
         SizeHint::with_exact(self.0.iter().map(|chunk| chunk.len() as u64).sum())
     }
-}
-
-/// What of this process is in memory, in KiB.
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or("0");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0)
 }

@@ -1,6 +1,8 @@
 //! The pools and logs that the benches measure, and the commands in a form that is short to write. What is measured is
 //! in `benches/`.
 
+pub mod process;
+
 use firedrill_failover::{
     Attempt, Command, Config, Configured, Duration, Entry, Event, FailoverSettings, Fingerprint, Instant,
     Pool, Random, Settings, Status, Token, TokenId, Worker, WorkerId,

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use firedrill_benches::process;
+
 use crate::CLIENTS;
 
 /// Somebody who answers.
@@ -100,19 +102,12 @@ impl Party {
 
     /// What of it is in memory, in KiB; `None` if it is no process of its own.
     pub(crate) fn resident(&self) -> Option<usize> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.as_ref()?.id())).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-        line.split_whitespace().nth(1)?.parse().ok()
+        Some(process::resident(self.child.as_ref()?.id()))
     }
 
     /// The processor time that it has used, in steps of 10 ms. Zero if it is no process of its own.
     pub(crate) fn processor_time(&self) -> Duration {
-        let Some(child) = &self.child else { return Duration::ZERO };
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
-        // The name, in parentheses, may hold spaces; utime and stime are the 12th and 13th fields after it.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
-        let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-        Duration::from_millis(ticks * 10)
+        self.child.as_ref().map_or(Duration::ZERO, |child| process::processor_time(child.id()))
     }
 }
 

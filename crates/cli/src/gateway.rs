@@ -44,7 +44,10 @@ Examples:
     -d '{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}'
   curl localhost:8081/state                who is available, and who is not
   curl localhost:8081/metrics              for Prometheus
-  curl -N localhost:8081/events            what happens, as it happens")]
+  curl -N localhost:8081/events            what happens, as it happens
+  curl -X POST -H 'content-type: application/json' \\
+    localhost:8081/tokens/OPENAI_KEY_1/out take it out; `in` puts it back,
+                                           `reset` takes its count to zero")]
 pub(crate) struct Args {
     /// The gateway's file
     #[arg(value_name = "FILE")]

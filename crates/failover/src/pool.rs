@@ -17,6 +17,7 @@ use crate::event::{Configured, Entry, Event, RestoredBy, Version, WorkerId};
 use crate::fingerprint::Fingerprint;
 use crate::random::Random;
 use crate::roster::{BEFORE_JOINING, Probe, Roster, Slot, TokenId};
+use crate::selection::{NotSelectable, Selection};
 use crate::time::{Duration, Instant};
 
 /// The tokens of one provider and all that is known of them.
@@ -66,15 +67,6 @@ impl Lease {
     pub const DURATION: Duration = Duration::from_secs(60);
     /// A holder takes it again once it has less than this left.
     pub const RENEWAL: Duration = Duration::from_secs(30);
-}
-
-/// A token drawn for a request.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct Selection {
-    /// Which.
-    pub token: TokenId,
-    /// Whether it is an unavailable one, drawn because none is available.
-    pub fallback: bool,
 }
 
 /// What is known of one token.
@@ -207,16 +199,32 @@ impl Pool {
         })
     }
 
-    /// Whether this token can be drawn now, by [`Pool::select`] or, if others were tried, by [`Pool::select_another`];
-    /// and if so as what. O(n log n) in `tried`.
-    pub fn selectable(&self, token: TokenId, tried: &[TokenId]) -> Option<Selection> {
+    /// This token as it can be drawn now, by [`Pool::select`] or, if others were tried, by [`Pool::select_another`].
+    /// O(n log n) in `tried`.
+    ///
+    /// # Errors
+    /// Why it cannot be drawn.
+    pub fn selectable(&self, token: TokenId, tried: &[TokenId]) -> Result<Selection, NotSelectable> {
         let (first, fallback) = self.candidates();
-        let seat = self.roster.seat_of(token).filter(|_| !tried.contains(&token))?;
-        if seat < first {
-            return Some(Selection { token, fallback });
+        let seat = self.roster.seat_of(token).ok_or(NotSelectable::NotConfigured)?;
+        if tried.contains(&token) {
+            return Err(NotSelectable::Tried);
         }
-        let all_tried = self.passed(0..first, tried).len() == first as usize;
-        all_tried.then_some(Selection { token, fallback: true })
+        if seat < first {
+            return Ok(Selection { token, fallback });
+        }
+        if self.passed(0..first, tried).len() < first as usize {
+            return Err(NotSelectable::Unavailable);
+        }
+        Ok(Selection { token, fallback: true })
+    }
+
+    /// The token with this label as it can be drawn now, as [`Pool::selectable`] says. O(n), and O(n log n) in `tried`.
+    ///
+    /// # Errors
+    /// Why it cannot be drawn.
+    pub fn select_this(&self, label: &str, tried: &[TokenId]) -> Result<Selection, NotSelectable> {
+        self.selectable(self.find(label).ok_or(NotSelectable::NotConfigured)?, tried)
     }
 
     /// How many seats, from the first, may be drawn, and whether what is drawn is a fallback.

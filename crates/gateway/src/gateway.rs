@@ -151,6 +151,7 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
             client,
             route: settings.upstream,
             vendor: settings.vendor,
+            probe_path: settings.probe_path,
             timeout: settings.timeout.as_millis().into(),
             clock: Arc::clone(&clock),
             limits: Arc::new(settings.limits),

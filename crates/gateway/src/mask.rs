@@ -1,7 +1,15 @@
 //! What keeps a token from coming back: it is looked for in what upstream sends, and overwritten.
 //!
+//! It is looked for as it is and as it stands in a JSON text or in a URL. It is not seen in a coding (`content-encoding`, which is why
+//! upstream is asked for none, and an error in one is not passed), in base64, in HTML, with characters escaped that need not be (`\u0073k-`),
+//! and where something else stands between its parts, as when a model says it a syllable at a time.
+//!
 //! A mask is as long as what it covers, so that no length that was announced becomes wrong. Where nothing is found nothing is
 //! copied, and nothing is held back but the few bytes at the end of a piece that a token might begin with.
+
+mod form;
+
+use std::cmp::Reverse;
 
 use hyper::body::Bytes;
 use hyper::header::{HeaderMap, HeaderValue};
@@ -16,16 +24,21 @@ const SHORTEST: usize = 4;
 /// Of a token this long its halves are looked for too: they are no words.
 const HALVED: usize = 16;
 
-/// Looks for one token.
+/// Looks for one token, in every form that it may come back in.
 pub(crate) struct Mask {
-    token: Box<[u8]>,
+    forms: Vec<Form>,
+}
+
+/// One form of the token.
+struct Form {
+    text: Box<[u8]>,
     needles: Vec<Needle>,
 }
 
-/// A part of the token, which is searched for.
+/// A part of a form, which is searched for.
 struct Needle {
     finder: Finder<'static>,
-    /// Where in the token it begins.
+    /// Where in the form it begins.
     at: usize,
 }
 
@@ -34,28 +47,24 @@ struct Needle {
 pub(crate) struct Held {
     /// The end of the last piece, if a part of the token might begin there.
     bytes: Bytes,
-    /// So much of the token was found at the very end of the last piece, and may go on.
-    run: usize,
+    /// So much of each form was found at the very end of the last piece, and may go on; empty if nothing does.
+    runs: Vec<usize>,
 }
 
-/// Where a part of the token stands, and where in the token that part ends.
+/// Where a part of a form stands, and where in the form that part ends.
 struct Found {
     start: usize,
     end: usize,
+    form: usize,
     until: usize,
 }
 
 impl Mask {
     pub(crate) fn new(token: &str) -> Self {
-        let token = token.as_bytes();
-        let half = token.len().div_ceil(2);
-        let parts: Vec<(usize, &[u8])> = match token.len() {
-            0..SHORTEST => Vec::new(),
-            SHORTEST..HALVED => vec![(0, token)],
-            length => vec![(0, &token[..half]), (length - half, &token[length - half..])],
-        };
-        let needle = |(at, part): (usize, &[u8])| Needle { finder: Finder::new(part).into_owned(), at };
-        Self { token: token.into(), needles: parts.into_iter().map(needle).collect() }
+        let forms = if token.len() < SHORTEST { Vec::new() } else { form::forms(token) };
+        // A form is longer than the token. Whether there are halves of it is for the token to say.
+        let halved = token.len() >= HALVED;
+        Self { forms: forms.into_iter().map(|text| Form::new(text, halved)).collect() }
     }
 
     /// Overwrites the token in the values of `headers`.
@@ -76,12 +85,12 @@ impl Mask {
         } else {
             Bytes::from([&*std::mem::take(&mut held.bytes), &*piece].concat())
         };
-        if held.run > 0 {
+        if !held.runs.is_empty() {
             piece = self.go_on(held, piece);
         }
         if self.find(&piece, 0).is_some() {
             let mut bytes = piece.to_vec();
-            held.run = self.overwrite(&mut bytes);
+            held.runs = self.overwrite(&mut bytes);
             piece = bytes.into();
         }
         held.bytes = piece.split_off(piece.len() - self.begins_at_the_end(&piece));
@@ -90,44 +99,60 @@ impl Mask {
 
     /// Covers what goes on of a token that the piece before ended with.
     fn go_on(&self, held: &mut Held, piece: Bytes) -> Bytes {
-        let rest = &self.token[held.run..];
-        let more = piece.iter().zip(rest).take_while(|(found, expected)| found == expected).count();
-        held.run = if more == piece.len() && more < rest.len() { held.run + more } else { 0 };
-        if more == 0 {
+        let mut covered = 0;
+        for (form, run) in self.forms.iter().zip(&mut held.runs) {
+            let rest = if *run == 0 { &[] } else { &form.text[*run..] };
+            let more = alike(piece.iter(), rest.iter());
+            *run = if more == piece.len() && more < rest.len() { *run + more } else { 0 };
+            covered = covered.max(more);
+        }
+        if held.runs.iter().all(|run| *run == 0) {
+            held.runs.clear();
+        }
+        if covered == 0 {
             return piece;
         }
         let mut bytes = piece.to_vec();
-        bytes[..more].fill(b'*');
+        bytes[..covered].fill(b'*');
         bytes.into()
     }
 
-    /// Overwrites the token wherever it is; gives how much of it was found at the very end, if it may go on there.
-    fn overwrite(&self, bytes: &mut [u8]) -> usize {
-        let (mut from, mut run) = (0, 0);
-        while let Some(Found { start, end, until }) = self.find(bytes, from) {
+    /// Overwrites the token wherever it is; gives how much of each form was found at the very end, if it may go on there.
+    fn overwrite(&self, bytes: &mut [u8]) -> Vec<usize> {
+        let (mut from, mut runs) = (0, Vec::new());
+        while let Some(Found { start, end, form, until }) = self.find(bytes, from) {
             let shown = SHOWN.len().min(end - start);
             bytes[start..end].fill(b'*');
             if shown == SHOWN.len() {
                 bytes[start..start + shown].copy_from_slice(SHOWN);
             }
-            run = if end == bytes.len() && until < self.token.len() { until } else { 0 };
+            if end == bytes.len() {
+                // Forms are alike up to where one is escaped first.
+                let found = &self.forms[form].text[..until];
+                let run = |form: &Form| {
+                    if form.text.len() > until && form.text.starts_with(found) { until } else { 0 }
+                };
+                runs = self.forms.iter().map(run).collect();
+            }
             from = end;
         }
-        run
+        runs
     }
 
-    /// The first part of the token from `from` on, with what belongs to it on both sides.
+    /// The first part of the token from `from` on, with what belongs to it on both sides; of two that begin there the longer.
     fn find(&self, bytes: &[u8], from: usize) -> Option<Found> {
-        let found = |needle: &Needle| {
-            let at = from + needle.finder.find(&bytes[from..])?;
-            let before = bytes[from..at].iter().rev().zip(self.token[..needle.at].iter().rev());
-            let start = at - before.take_while(|(found, expected)| found == expected).count();
-            let length = needle.finder.needle().len();
-            let after = bytes[at + length..].iter().zip(&self.token[needle.at + length..]);
-            let more = after.take_while(|(found, expected)| found == expected).count();
-            Some(Found { start, end: at + length + more, until: needle.at + length + more })
+        let found = |(form, Form { text, needles }): (usize, &Form)| {
+            let found = |needle: &Needle| {
+                let at = from + needle.finder.find(&bytes[from..])?;
+                let start = at - alike(bytes[from..at].iter().rev(), text[..needle.at].iter().rev());
+                let length = needle.finder.needle().len();
+                let more = alike(bytes[at + length..].iter(), text[needle.at + length..].iter());
+                Some(Found { start, end: at + length + more, form, until: needle.at + length + more })
+            };
+            needles.iter().filter_map(found).min_by_key(|found| found.start)
         };
-        self.needles.iter().filter_map(found).min_by_key(|found| found.start)
+        let found = self.forms.iter().enumerate().filter_map(found);
+        found.min_by_key(|found| (found.start, Reverse(found.end)))
     }
 
     /// How many bytes at the end might be the beginning of a part that is searched for.
@@ -139,8 +164,28 @@ impl Mask {
             let fits = |start: &usize| part.starts_with(&tail[*start..]);
             starts.into_iter().find(fits).map_or(0, |start| tail.len() - start)
         };
-        self.needles.iter().map(beginning).max().unwrap_or(0)
+        let needles = self.forms.iter().flat_map(|form| &form.needles);
+        needles.map(beginning).max().unwrap_or(0)
     }
+}
+
+impl Form {
+    fn new(text: Box<[u8]>, halved: bool) -> Self {
+        let half = text.len().div_ceil(2);
+        let parts: Vec<(usize, &[u8])> = if halved {
+            vec![(0, &text[..half]), (text.len() - half, &text[text.len() - half..])]
+        } else {
+            vec![(0, &text)]
+        };
+        let needle = |(at, part): (usize, &[u8])| Needle { finder: Finder::new(part).into_owned(), at };
+        let needles = parts.into_iter().map(needle).collect();
+        Self { text, needles }
+    }
+}
+
+/// How many of both are alike, from the first on.
+fn alike<'a>(left: impl Iterator<Item = &'a u8>, right: impl Iterator<Item = &'a u8>) -> usize {
+    left.zip(right).take_while(|(left, right)| left == right).count()
 }
 
 impl Held {
@@ -218,6 +263,33 @@ mod tests {
                 assert!(cut.ends_with('.') && cut.contains(','), "{first} {second}: {cut}");
             }
         }
+    }
+
+    /// Of base64, with what is escaped in both of its halves.
+    const ESCAPED: &str = "ab/defghij+lmno/qrstuv==";
+
+    #[test]
+    fn a_token_is_covered_as_json_and_urls_have_it() {
+        for form in form::forms(ESCAPED) {
+            let form = String::from_utf8(form.into()).expect("text");
+            let text = format!("key {form} is bad");
+            let whole = passed(ESCAPED, &text, &[]);
+            assert_eq!(whole, format!("key [token]{} is bad", "*".repeat(form.len() - 7)));
+            for first in 0..=text.len() {
+                for second in first..=text.len() {
+                    let cut = passed(ESCAPED, &text, &[first, second]);
+                    assert_eq!(cut.len(), text.len());
+                    assert!(cut.starts_with("key ") && cut.ends_with(" is bad"), "{first} {second}: {cut}");
+                    let left = cut[4..cut.len() - 7].trim_start_matches("[token]").trim_matches('*');
+                    assert_eq!(left, "", "{first} {second}: {cut}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_escaped_nowhere_is_searched_for_once() {
+        assert_eq!(Mask::new(TOKEN).forms.len(), 1);
     }
 
     #[test]

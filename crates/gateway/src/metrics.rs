@@ -35,6 +35,7 @@ pub struct Metrics {
     aborts: AtomicU64,
     retries: AtomicU64,
     fallbacks: AtomicU64,
+    sent_again: AtomicU64,
     connections: AtomicU64,
     disconnections: AtomicU64,
     turned_away: AtomicU64,
@@ -133,6 +134,12 @@ impl Metrics {
         self.fallbacks.fetch_add(u64::from(fallback), Relaxed);
         self.retries.fetch_add(u64::from(retry), Relaxed);
         token.attempts.fetch_add(1, Relaxed);
+    }
+
+    /// An attempt or a probe is sent again, for the kept connection that it was sent on was over.
+    pub fn sent_again(&self) {
+        self.sent_again.fetch_add(1, Relaxed);
+        tracing::debug!(target: "firedrill", "the connection was over, sent again on a new one");
     }
 
     /// The head of an answer came from upstream, or none: how the attempt is reported to the engine.

@@ -72,7 +72,10 @@ fn request(shared: &Shared, credential: &Arc<Credential>, model: &str) -> Option
     let vendor = shared.vendor;
     let path = match shared.last_good.load().as_deref() {
         Some(path) => vendor.path_for(path.as_str(), model),
-        None => vendor.default_path(&shared.route.path, model),
+        None => match &shared.probe_path {
+            Some(path) => behind(&shared.route.path, path),
+            None => behind(&shared.route.path, &vendor.default_path(model)),
+        },
     };
     let mut uri = hyper::http::uri::Parts::default();
     uri.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
@@ -90,11 +93,35 @@ fn request(shared: &Shared, credential: &Arc<Credential>, model: &str) -> Option
     Some(request)
 }
 
+/// `path` behind `base`, without what of it `base` ends with: `https://host/v1` has the beginning of `/v1/messages` already.
+fn behind(base: &str, path: &str) -> String {
+    let ends = base.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| &base[at..]);
+    let overlap =
+        ends.into_iter().find_map(|end| path.strip_prefix(end).filter(|rest| rest.starts_with('/')));
+    format!("{base}{}", overlap.unwrap_or(path))
+}
+
 /// A probe that was counted when the log had it.
 struct Counted<'a>(&'a Shared);
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.flight.end(Kind::Probe);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::behind;
+
+    #[test]
+    fn a_probe_goes_behind_the_base_and_repeats_nothing_of_it() {
+        let path = "/v1/chat/completions";
+        assert_eq!(behind("", path), path);
+        assert_eq!(behind("/v1", path), path);
+        assert_eq!(behind("/proxy/v1", path), "/proxy/v1/chat/completions");
+        assert_eq!(behind("/proxy", path), "/proxy/v1/chat/completions");
+        assert_eq!(behind("/compatible-mode/v1", "/compatible-mode/v1/x"), "/compatible-mode/v1/x");
+        assert_eq!(behind("/v", path), "/v/v1/chat/completions");
     }
 }

@@ -29,6 +29,9 @@ pub struct Settings {
     pub upstream: Route,
     /// Whose API that speaks.
     pub vendor: Vendor,
+    /// Where a probe goes before a request has shown the way, if not to the vendor's own path: it begins with `/`, and follows the
+    /// path of `upstream`.
+    pub probe_path: Option<Box<str>>,
     /// The tokens and the rules for them.
     pub pool: Config,
     /// What is sent for each of them.
@@ -55,6 +58,7 @@ impl Settings {
             admin_token: None,
             upstream,
             vendor,
+            probe_path: None,
             pool,
             secrets,
             timeout: Self::TIMEOUT,

@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) route: Route,
     pub(crate) vendor: Vendor,
+    /// Where a probe goes until `last_good` is known, if not to the vendor's own path.
+    pub(crate) probe_path: Option<Box<str>>,
     /// How long upstream may take, in milliseconds.
     pub(crate) timeout: AtomicU64,
     pub(crate) clock: Arc<dyn Clock>,

@@ -1,12 +1,15 @@
 //! The way upstream: one pool of connections, for requests and for probes.
 
+mod connection;
+
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::http::Extensions;
 use hyper::{Request, Response};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -19,17 +22,26 @@ use crate::metrics::Lost;
 use crate::rehearsal::Lapse;
 use crate::settings::Roots;
 use crate::shared::Shared;
+use crate::upstream::connection::{Connector, Past};
+
+/// No answer to a probe is longer, in bytes.
+const MOST_READ: u64 = 4 << 20;
 
 /// What is longer is not worth the wait, in bytes.
 const MOST_DRAINED: u64 = 64 << 10;
 
 /// So long it may take. Of real time: it keeps nobody waiting.
-/// No answer to a probe is longer, in bytes.
-const MOST_READ: u64 = 4 << 20;
-
 const DRAINING: Duration = Duration::from_secs(1);
 
-pub(crate) type Client = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type Connections = legacy::Client<Connector<HttpsConnector<HttpConnector>>, Full<Bytes>>;
+
+/// What connects upstream.
+pub(crate) struct Client {
+    /// On connections that are kept for the next request.
+    kept: Connections,
+    /// Each on one of its own.
+    fresh: Connections,
+}
 
 /// A connection that was not used for so long is closed, before upstream closes it.
 const IDLE: Duration = Duration::from_secs(30);
@@ -53,9 +65,11 @@ pub(crate) fn client(roots: &Roots) -> Result<Client, rustls::Error> {
     tcp.enforce_http(false);
     let connector =
         HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
+    let connector = Connector(connector);
     let mut builder = legacy::Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).set_host(false);
-    Ok(builder.build(connector))
+    let kept = builder.build(connector.clone());
+    Ok(Client { kept, fresh: builder.pool_max_idle_per_host(0).build(connector) })
 }
 
 /// Ends when `timeout` has passed by the gateway's clock, from now.
@@ -68,26 +82,50 @@ pub(crate) fn lapse(shared: &Shared, timeout: firedrill_failover::Duration) -> L
 }
 
 /// Sends `request`, and waits for the head of its answer until that is given up.
+///
+/// If it was sent on a connection that upstream was about to close, it is sent again, once and on a new one; nobody has failed.
+/// So is a `POST`, of which HTTP says (RFC 9110, 9.2.2) that it takes some means to know that it may be: a server that means to
+/// close a connection after a request answers that first; the vendors' own clients do the same; and the worst that can come of
+/// it, from an upstream that died with the question read, is that a question is asked twice.
 pub(crate) async fn send(
     shared: &Shared,
     kind: Kind,
     request: Request<Full<Bytes>>,
     lapse: impl Future<Output = Lost>,
 ) -> Result<Response<Incoming>, Lost> {
-    let answer = shared.client.request(request);
+    let mut again = Some(request.clone());
+    let mut answer = shared.client.kept.request(request);
     shared.flight.send();
     let _waiting = shared.flight.wait(kind);
-    tokio::select! {
-        biased;
-        answer = answer => match answer {
-            // Nothing was asked that this could be the answer to.
-            Ok(answer) if answer.status().is_informational() => Err(Lost::Reset),
-            Ok(answer) => Ok(answer),
-            Err(error) if error.is_connect() => Err(Lost::Connect),
-            Err(_) => Err(Lost::Reset),
-        },
-        lost = lapse => Err(lost),
+    let mut lapse = pin!(lapse);
+    loop {
+        let error = tokio::select! {
+            biased;
+            came = &mut answer => match came {
+                // Nothing was asked that this could be the answer to.
+                Ok(came) if came.status().is_informational() => return Err(Lost::Reset),
+                Ok(came) => return Ok(came),
+                Err(error) => error,
+            },
+            lost = &mut lapse => return Err(lost),
+        };
+        match again.take().filter(|_| is_stale(&error)) {
+            Some(again) => {
+                shared.metrics.sent_again();
+                answer = shared.client.fresh.request(again);
+            }
+            None if error.is_connect() => return Err(Lost::Connect),
+            None => return Err(Lost::Reset),
+        }
     }
+}
+
+/// Whether the connection was over before upstream could answer.
+fn is_stale(error: &legacy::Error) -> bool {
+    let Some(connected) = error.connect_info() else { return false };
+    let mut extras = Extensions::new();
+    connected.get_extras(&mut extras);
+    extras.get::<Arc<Past>>().is_some_and(|past| past.is_stale())
 }
 
 /// Reads an answer to its end. What is so long that it answers no small question has none.

@@ -106,10 +106,10 @@ impl Vendor {
         }
     }
 
-    /// Where a probe for `model` goes before any request has shown where: the vendor's own path, behind `base`.
-    pub(crate) fn default_path(self, base: &str, model: &str) -> String {
+    /// Where a probe for `model` goes before any request has shown where: the vendor's own path.
+    pub(crate) fn default_path(self, model: &str) -> String {
         let model = encoded(model);
-        let path = match self {
+        match self {
             Self::OpenAi => "/v1/chat/completions".to_owned(),
             Self::Qwen => "/compatible-mode/v1/chat/completions".to_owned(),
             Self::DeepSeek => "/chat/completions".to_owned(),
@@ -117,12 +117,7 @@ impl Vendor {
             Self::Azure => format!("/openai/deployments/{model}/chat/completions?api-version=2024-10-21"),
             Self::Gemini => format!("/v1beta/models/{model}:generateContent"),
             Self::Bedrock => format!("/model/{model}/converse"),
-        };
-        // A base of `https://host/v1` has the beginning of it already.
-        let ends = base.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| &base[at..]);
-        let overlap =
-            ends.into_iter().find_map(|end| path.strip_prefix(end).filter(|rest| rest.starts_with('/')));
-        format!("{base}{}", overlap.unwrap_or(&path))
+        }
     }
 
     /// `path`, to which a request went, for `model`: some vendors have it in the path.
@@ -190,24 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_goes_behind_the_base_and_repeats_nothing_of_it() {
-        assert_eq!(Vendor::OpenAi.default_path("", "m"), "/v1/chat/completions");
-        assert_eq!(Vendor::OpenAi.default_path("/v1", "m"), "/v1/chat/completions");
-        assert_eq!(Vendor::OpenAi.default_path("/proxy/v1", "m"), "/proxy/v1/chat/completions");
-        assert_eq!(Vendor::OpenAi.default_path("/proxy", "m"), "/proxy/v1/chat/completions");
-        assert_eq!(
-            Vendor::Qwen.default_path("/compatible-mode/v1", "m"),
-            "/compatible-mode/v1/chat/completions"
-        );
-        assert_eq!(Vendor::Gemini.default_path("", "a/b"), "/v1beta/models/a%2Fb:generateContent");
-    }
-
-    #[test]
     fn a_probe_asks_its_own_model_where_the_path_has_it() {
         let path = Vendor::Azure.path_for("/openai/deployments/mine/chat/completions?api-version=1", "small");
         assert_eq!(path, "/openai/deployments/small/chat/completions?api-version=1");
         let path = Vendor::Gemini.path_for("/v1/models/large:streamGenerateContent?alt=sse", "small");
         assert_eq!(path, "/v1/models/small:streamGenerateContent?alt=sse");
+        let path = Vendor::Bedrock.path_for("/model/large/converse", "a.b-v1:0");
+        assert_eq!(path, "/model/a.b-v1%3A0/converse");
         assert_eq!(Vendor::OpenAi.path_for("/models/x:y", "small"), "/models/x:y");
     }
 }

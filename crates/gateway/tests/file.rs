@@ -57,6 +57,64 @@ fn what_higress_does_and_this_does_not_is_worth_a_look() {
 }
 
 #[test]
+fn whoever_says_where_requests_go_must_say_it_here() {
+    for key in [
+        "providerDomain",
+        "openaiCustomUrl",
+        "azureServiceUrl",
+        "qwenDomain",
+        "zhipuDomain",
+        "doubaoDomain",
+        "vllmCustomUrl",
+        "vllmServerHost",
+        "ollamaServerHost",
+        "ollamaServerPort",
+        "genericHost",
+        "difyApiUrl",
+        "tritonDomain",
+        "awsRegion",
+    ] {
+        let text = format!("provider: {{ type: openai, apiTokens: [sk-a], {key}: there }}");
+        let Err(unusable) = GatewayFile::parse(&Source::new("gateway.yaml", &text)) else { panic!("{key}") };
+        let expect = format!("`{key}` says where requests go, and is not read here");
+        assert!(unusable.render(false).contains(&expect), "{key}: {}", unusable.render(false));
+        let file = parse(&format!("{text}\nupstream: https://there.example"));
+        assert!(file.warnings.is_empty(), "{:?}", file.warnings);
+    }
+}
+
+#[test]
+fn a_type_says_whose_api_it_is_and_where() {
+    for (kind, vendor, upstream) in [
+        ("bedrock", Vendor::Bedrock, None),
+        ("azure", Vendor::Azure, None),
+        ("vllm", Vendor::OpenAi, None),
+        ("dashscope", Vendor::Qwen, Some("https://dashscope.aliyuncs.com")),
+        ("openrouter", Vendor::OpenAi, Some("https://openrouter.ai/api")),
+    ] {
+        let text = format!("provider: {{ type: {kind}, apiTokens: [sk-a] }}");
+        match (upstream, GatewayFile::parse(&Source::new("gateway.yaml", &text))) {
+            (Some(upstream), Ok(file)) => {
+                assert_eq!(
+                    (file.settings.upstream.to_string().as_str(), file.settings.vendor),
+                    (upstream, vendor)
+                );
+            }
+            (None, Err(unusable)) => {
+                let rendered = unusable.render(false);
+                assert!(
+                    rendered.contains(&format!("`{kind}` has no API that is the same for all")),
+                    "{rendered}"
+                );
+                let file = parse(&format!("{text}\nupstream: https://there.example"));
+                assert_eq!(file.settings.vendor, vendor);
+            }
+            (_, found) => panic!("{kind}: {found:?}"),
+        }
+    }
+}
+
+#[test]
 fn everything_can_be_said() {
     let file = parse(
         "

@@ -70,9 +70,8 @@ pub enum Refusal {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a call that has not ended counts as one that is being answered"]
 pub struct Ticket {
-    token: Option<Arc<str>>,
-    /// The how-manieth call of the token it is.
-    call: u64,
+    /// The token's number, and the how-manieth call of it this is.
+    call: Option<(usize, u64)>,
 }
 
 /// A token as the provider knows it.
@@ -95,13 +94,14 @@ pub struct Seen<'a> {
 pub struct Behaviour {
     upstream: Arc<Upstream>,
     seed: u64,
-    /// The domain of each token that has one.
-    domains: BTreeMap<Arc<str>, Arc<str>>,
-    tokens: BTreeMap<Arc<str>, TokenState>,
-    /// By the number of the quota, and whose it is.
-    meters: BTreeMap<(usize, Whose), Meter>,
-    /// How many are being answered.
-    answering: BTreeMap<Whose, u64>,
+    /// The domain of each token that has one, by its place in the block.
+    members: BTreeMap<Arc<str>, usize>,
+    /// As many as the block has.
+    domains: Vec<Account>,
+    /// The number of each token that was met.
+    numbers: BTreeMap<Arc<str>, usize>,
+    /// By their numbers.
+    tokens: Vec<TokenState>,
 }
 
 #[derive(Clone, Debug)]
@@ -111,13 +111,17 @@ struct TokenState {
     calls: u64,
     /// What its draws derive from.
     stream: u64,
+    domain: Option<usize>,
+    account: Account,
 }
 
-/// Whose a quota is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Whose {
-    Token(Arc<str>),
-    Domain(Arc<str>),
+/// What a token, or a domain, has used of its limits.
+#[derive(Clone, Debug)]
+struct Account {
+    /// How many calls are being answered.
+    answering: u64,
+    /// One for each quota of the block, whosever that is.
+    meters: Vec<Meter>,
 }
 
 const TOO_MANY: Status = Status::new(429).expect("429 is a status");
@@ -125,53 +129,43 @@ const TOO_MANY: Status = Status::new(429).expect("429 is a status");
 impl Behaviour {
     /// A provider that begins at [`Instant::ZERO`].
     pub fn new(upstream: Arc<Upstream>, seed: u64) -> Self {
-        let members = upstream.domains.iter().flat_map(|(domain, tokens)| {
-            let domain: Arc<str> = domain.value.as_str().into();
-            tokens.iter().map(move |token| (token.value.as_str().into(), Arc::clone(&domain)))
+        let members = upstream.domains.iter().enumerate().flat_map(|(domain, (_, tokens))| {
+            tokens.iter().map(move |token| (token.value.as_str().into(), domain))
         });
-        let domains = members.collect();
-        Self {
-            upstream,
-            seed,
-            domains,
-            tokens: BTreeMap::new(),
-            meters: BTreeMap::new(),
-            answering: BTreeMap::new(),
-        }
+        let members = members.collect();
+        let domains = upstream.domains.iter().map(|_| Account::new(&upstream)).collect();
+        Self { upstream, seed, members, domains, numbers: BTreeMap::new(), tokens: Vec::new() }
     }
 
     /// What to do with a call at `now`, which is not before any call before.
     pub fn call(&mut self, now: Instant, ask: Ask<'_>) -> Plan {
-        let token = self.known(ask.token);
-        let (answer, refusal, mut random) = self.judge(now, &token, ask.llm_tokens);
+        let token = self.number(ask.token);
+        let (answer, refusal, mut random) = self.judge(now, token, ask.llm_tokens);
         let latency = answer.latency.as_ref().unwrap_or(&self.upstream.latency);
         let wait = latency.draw(&mut random);
         let first = self.upstream.pace.first.draw(&mut random);
-        for whose in self.all_whose(&token) {
-            *self.answering.entry(whose).or_default() += 1;
+        for account in self.accounts(token) {
+            account.answering += 1;
         }
-        let quotas = self.standings(now, &token);
-        let call = self.state(&token).calls;
-        Plan { answer, refusal, wait, first, quotas, ticket: Ticket { token: Some(token), call } }
+        let quotas = self.standings(now, token);
+        let call = self.tokens[token].calls;
+        Plan { answer, refusal, wait, first, quotas, ticket: Ticket { call: Some((token, call)) } }
     }
 
     /// The answer to a call is over, be it sent or broken off.
+    #[expect(clippy::needless_pass_by_value, reason = "a ticket is given back once")]
     pub fn ended(&mut self, ticket: Ticket) {
-        let Some(token) = ticket.token else { return };
-        for whose in self.all_whose(&token) {
-            if let Some(answering) = self.answering.get_mut(&whose) {
-                *answering = answering.saturating_sub(1);
-                if *answering == 0 {
-                    self.answering.remove(&whose);
-                }
-            }
+        // What another provider gave is nothing to this one.
+        let Some((token, _)) = ticket.call.filter(|(token, _)| *token < self.tokens.len()) else { return };
+        for account in self.accounts(token) {
+            account.answering = account.answering.saturating_sub(1);
         }
     }
 
     /// What is left at `now` of the quotas that `token` has a part in.
     pub fn quotas(&mut self, now: Instant, token: &str) -> Vec<Standing> {
-        let token = self.known(token);
-        self.standings(now, &token)
+        let token = self.number(token);
+        self.standings(now, token)
     }
 
     /// Whether nobody listens at `now`.
@@ -181,49 +175,42 @@ impl Behaviour {
 
     /// The wait between the `nth` event of a stream, from 1, and the one before, for the call that `plan` was made for.
     pub fn between(&self, plan: &Plan, nth: u64) -> Duration {
-        let state = plan.ticket.token.as_ref().and_then(|token| self.tokens.get(token));
-        let mut random = state.map_or_else(
-            || Random::new(self.seed, 0),
-            |state| state.random(self.seed, plan.ticket.call, nth),
-        );
+        let call = plan.ticket.call.and_then(|(token, call)| Some((self.tokens.get(token)?, call)));
+        let mut random = match call {
+            Some((state, call)) => state.random(self.seed, call, nth),
+            None => Random::new(self.seed, 0),
+        };
         self.upstream.pace.between.draw(&mut random)
     }
 
     /// Every token that has called, in the order of their names.
     pub fn seen(&self) -> impl Iterator<Item = Seen<'_>> {
-        self.tokens.iter().map(|(token, state)| {
+        let met = self.numbers.iter().map(|(token, number)| (token, &self.tokens[*number]));
+        met.filter(|(_, state)| state.calls > 0).map(|(token, state)| {
             let (phase, times) = state.playback.place();
-            let answering = self.answering.get(&self.whose(token, Owner::Domain)).copied().unwrap_or(0);
-            Seen { token, calls: state.calls, answering, phase, times }
+            let account = state.domain.map_or(&state.account, |domain| &self.domains[domain]);
+            Seen { token, calls: state.calls, answering: account.answering, phase, times }
         })
     }
 
-    fn judge(
-        &mut self,
-        now: Instant,
-        token: &Arc<str>,
-        llm_tokens: u64,
-    ) -> (Answer, Option<Refusal>, Random) {
-        let seed = self.seed;
-        let state = self.state(token);
+    fn judge(&mut self, now: Instant, token: usize, llm_tokens: u64) -> (Answer, Option<Refusal>, Random) {
+        let state = &mut self.tokens[token];
         state.calls += 1;
-        let mut random = state.random(seed, state.calls, 0);
+        let mut random = state.random(self.seed, state.calls, 0);
         // Drawn whatever happens, so that the chances of a later call are its own.
         let chances: Vec<u32> = self.upstream.errors.iter().map(|_| random.below(ALL)).collect();
         if let Some(outage) = self.outage(now) {
             let answer = Answer { fault: outage.fault.clone(), ..Answer::plain(outage.status) };
             return (answer, Some(Refusal::Outage), random);
         }
-        let full = self.upstream.concurrent.iter().any(|(most, owner)| {
-            self.answering.get(&self.whose(token, *owner)).is_some_and(|answering| answering >= most)
-        });
-        if full {
+        let upstream = Arc::clone(&self.upstream);
+        if upstream.concurrent.iter().any(|(most, owner)| self.account(token, *owner).answering >= *most) {
             return (Answer::plain(TOO_MANY), Some(Refusal::Concurrent), random);
         }
         if let Some((answer, refusal)) = self.use_quotas(now, token, llm_tokens) {
             return (answer, Some(refusal), random);
         }
-        let answer = self.state(token).playback.answer(now);
+        let answer = self.tokens[token].playback.answer(now);
         if answer.status != WELL || answer.fault.is_some() {
             return (answer, Some(Refusal::Script), random);
         }
@@ -236,7 +223,7 @@ impl Behaviour {
     }
 
     /// Takes from every quota, or from none if one has not enough: then the refusal of the one that takes longest.
-    fn use_quotas(&mut self, now: Instant, token: &Arc<str>, llm_tokens: u64) -> Option<(Answer, Refusal)> {
+    fn use_quotas(&mut self, now: Instant, token: usize, llm_tokens: u64) -> Option<(Answer, Refusal)> {
         let cost = |unit| match unit {
             Unit::Requests => 1,
             Unit::LlmTokens => llm_tokens,
@@ -270,42 +257,53 @@ impl Behaviour {
         })
     }
 
-    fn standings(&mut self, now: Instant, token: &Arc<str>) -> Vec<Standing> {
+    fn standings(&mut self, now: Instant, token: usize) -> Vec<Standing> {
         (0..self.upstream.quotas.len()).map(|number| self.meter(number, token).standing(now)).collect()
     }
 
-    fn meter(&mut self, number: usize, token: &Arc<str>) -> &mut Meter {
-        let quota = self.upstream.quotas[number];
-        let whose = self.whose(token, quota.owner);
-        self.meters.entry((number, whose)).or_insert_with(|| Meter::new(quota, Instant::ZERO))
+    fn meter(&mut self, number: usize, token: usize) -> &mut Meter {
+        let owner = self.upstream.quotas[number].owner;
+        &mut self.account(token, owner).meters[number]
     }
 
-    fn whose(&self, token: &Arc<str>, owner: Owner) -> Whose {
-        match (owner, self.domains.get(token)) {
-            (Owner::Domain, Some(domain)) => Whose::Domain(Arc::clone(domain)),
-            _ => Whose::Token(Arc::clone(token)),
+    /// Which account of a token a limit of this owner is about.
+    fn account(&mut self, token: usize, owner: Owner) -> &mut Account {
+        let state = &mut self.tokens[token];
+        match (owner, state.domain) {
+            (Owner::Domain, Some(domain)) => &mut self.domains[domain],
+            _ => &mut state.account,
         }
     }
 
-    /// Whose limits on requests at the same time a call of `token` counts for, each once.
-    fn all_whose(&self, token: &Arc<str>) -> impl Iterator<Item = Whose> + use<> {
-        let own = Whose::Token(Arc::clone(token));
-        let domain = self.domains.get(token).map(|domain| Whose::Domain(Arc::clone(domain)));
-        std::iter::once(own).chain(domain)
+    /// Its own account, and that of its domain.
+    fn accounts(&mut self, token: usize) -> impl Iterator<Item = &mut Account> {
+        let state = &mut self.tokens[token];
+        std::iter::once(&mut state.account).chain(state.domain.map(|domain| &mut self.domains[domain]))
     }
 
-    /// The name as it is kept.
-    fn known(&self, token: &str) -> Arc<str> {
-        self.tokens.get_key_value(token).map_or_else(|| token.into(), |(known, _)| Arc::clone(known))
+    /// The number of a token, which is met now if it was not before.
+    fn number(&mut self, token: &str) -> usize {
+        if let Some(number) = self.numbers.get(token) {
+            return *number;
+        }
+        let script = self.upstream.tokens.iter().find(|(name, _)| name.value == token);
+        let script = script.map_or(&self.upstream.default, |(_, script)| script);
+        self.tokens.push(TokenState {
+            playback: script.play(Instant::ZERO),
+            calls: 0,
+            stream: stream_of(token),
+            domain: self.members.get(token).copied(),
+            account: Account::new(&self.upstream),
+        });
+        self.numbers.insert(token.into(), self.tokens.len() - 1);
+        self.tokens.len() - 1
     }
+}
 
-    fn state(&mut self, token: &Arc<str>) -> &mut TokenState {
-        let upstream = &self.upstream;
-        self.tokens.entry(Arc::clone(token)).or_insert_with(|| {
-            let script = upstream.tokens.iter().find(|(name, _)| name.value == **token);
-            let script = script.map_or(&upstream.default, |(_, script)| script);
-            TokenState { playback: script.play(Instant::ZERO), calls: 0, stream: stream_of(token) }
-        })
+impl Account {
+    fn new(upstream: &Upstream) -> Self {
+        let meters = upstream.quotas.iter().map(|quota| Meter::new(*quota, Instant::ZERO)).collect();
+        Self { answering: 0, meters }
     }
 }
 
@@ -355,7 +353,8 @@ mod tests {
             behaviour.ended(plan.ticket);
         }
         assert_eq!(call(&mut behaviour, "sk-a").refusal, None);
-        assert!(behaviour.answering.values().all(|answering| *answering == 1));
+        let answering: Vec<u64> = behaviour.seen().map(|seen| seen.answering).collect();
+        assert_eq!(answering, [1, 0, 0]);
     }
 
     #[test]

@@ -175,20 +175,10 @@ impl Trip {
     fn draw(&mut self, pool: &Pool) -> Result<Option<Selection>, Refusal> {
         let attempt = self.tried.len();
         if let Some(label) = self.draws.get(attempt) {
-            let id = pool.find(label);
-            let selection = id.and_then(|id| pool.selectable(id, &self.tried));
-            return match (selection, id) {
-                (Some(selection), _) => Ok(Some(selection)),
-                (None, None) => {
-                    Err(Refusal::Impossible(format!("{label} cannot be drawn: it is not configured")))
-                }
-                (None, Some(id)) if self.tried.contains(&id) => {
-                    Err(Refusal::Impossible(format!("{label} cannot be drawn: it was tried already")))
-                }
-                (None, Some(_)) => Err(Refusal::Impossible(format!(
-                    "{label} cannot be drawn: it is unavailable while another is available"
-                ))),
-            };
+            let drawn = pool.select_this(label, &self.tried);
+            return drawn
+                .map(Some)
+                .map_err(|why| Refusal::Impossible(format!("{label} cannot be drawn: {why}")));
         }
         Ok(match attempt {
             0 => Some(pool.select(&mut self.random)),

@@ -21,7 +21,9 @@ mod summed;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use firedrill_failover::{Attempt, Command, Fingerprint, Pool, Random, Selection, Status, TokenId, Worker};
+use firedrill_failover::{
+    Attempt, Command, Fingerprint, NotSelectable, Pool, Random, Selection, Status, TokenId, Worker,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::store::Store;
@@ -117,11 +119,13 @@ impl Shell {
 
     /// Draws the token with this label, if [`Shell::select`] or, after others were tried, [`Shell::select_another`] could draw it
     /// now. For a rehearsal, which says what chance comes to. O(tokens).
-    pub fn select_this(&self, label: &str, tried: &[Drawn]) -> Option<Drawn> {
+    ///
+    /// # Errors
+    /// Why it cannot be drawn.
+    pub fn select_this(&self, label: &str, tried: &[Drawn]) -> Result<Drawn, NotSelectable> {
         let published = self.shared.published.load();
         let tried: Vec<TokenId> = tried.iter().filter_map(|drawn| published.id_of(drawn)).collect();
-        let token = published.pool.find(label)?;
-        published.pool.selectable(token, &tried).map(|selection| published.drawn(selection))
+        published.pool.select_this(label, &tried).map(|selection| published.drawn(selection))
     }
 
     /// The request that used `drawn` was answered `status`. Never waits.

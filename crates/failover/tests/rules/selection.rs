@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use firedrill_failover::{
-    Attempt, Command, Duration, Instant, MemoryLog, Pool, Random, Selection, TokenId, Worker, WorkerId,
+    Attempt, Command, Duration, Instant, MemoryLog, NotSelectable, Pool, Random, Selection, TokenId, Worker,
+    WorkerId,
 };
 
 use crate::script::{config, lists, status};
@@ -37,6 +38,7 @@ fn drawn(pool: &Pool) -> String {
     for (id, token) in pool.tokens() {
         let name = pool
             .selectable(id, &[])
+            .ok()
             .map(|drawn| format!("{}{}", token.label, if drawn.fallback { "*" } else { "" }));
         let found = seen.iter().find(|name| name.trim_end_matches('*') == token.label);
         assert_eq!(name.as_ref(), found, "`selectable` says what `select` does");
@@ -131,7 +133,14 @@ fn another(pool: &Pool, tried: &[TokenId]) {
     }
     assert_eq!(seen.keys().copied().collect::<BTreeSet<_>>(), expect, "each is drawn at some time");
     for token in pool.tokens().map(|(id, _)| id).chain([stranger()]) {
-        assert_eq!(pool.selectable(token, tried), seen.get(&token).copied(), "`selectable` agrees");
+        let selectable = pool.selectable(token, tried);
+        assert_eq!(selectable.ok(), seen.get(&token).copied(), "`selectable` agrees");
+        let why = match (pool.token(token), tried.contains(&token)) {
+            (None, _) => NotSelectable::NotConfigured,
+            (Some(_), true) => NotSelectable::Tried,
+            (Some(_), false) => NotSelectable::Unavailable,
+        };
+        assert!(selectable.is_ok() || selectable == Err(why), "{selectable:?}");
     }
 }
 
@@ -145,13 +154,15 @@ fn a_fallback_can_be_drawn_once_every_available_token_was_tried() {
     let pool = pool(RULES, &["b"]);
     let [a, b, c] = ["a", "b", "c"].map(|label| pool.find(label).expect("a token"));
     let selectable = |token, tried: &[TokenId]| pool.selectable(token, tried).map(|drawn| drawn.fallback);
-    assert_eq!(selectable(a, &[]), Some(false));
-    assert_eq!(selectable(b, &[]), None, "two are available");
-    assert_eq!(selectable(b, &[a]), None, "one is available and was not tried");
-    assert_eq!(selectable(b, &[c, a, c]), Some(true));
-    assert_eq!(selectable(b, &[c, a, b]), None, "it was tried itself");
-    assert_eq!(selectable(a, &[c]), Some(false));
-    assert_eq!(selectable(a, &[a]), None);
+    assert_eq!(selectable(a, &[]), Ok(false));
+    assert_eq!(selectable(b, &[]), Err(NotSelectable::Unavailable), "two are available");
+    assert_eq!(selectable(b, &[a]), Err(NotSelectable::Unavailable), "one is available and was not tried");
+    assert_eq!(selectable(b, &[c, a, c]), Ok(true));
+    assert_eq!(selectable(b, &[c, a, b]), Err(NotSelectable::Tried), "it was tried itself");
+    assert_eq!(selectable(a, &[c]), Ok(false));
+    assert_eq!(selectable(a, &[a]), Err(NotSelectable::Tried));
+    assert_eq!(pool.select_this("a", &[c]).map(|drawn| drawn.token), Ok(a));
+    assert_eq!(pool.select_this("x", &[]), Err(NotSelectable::NotConfigured));
 }
 
 #[test]

@@ -72,6 +72,12 @@ fn body(page: &mut String, state: &State) -> fmt::Result {
         log.conflicts,
         log.outages
     )?;
+    let reads = "<a href=\"/events\">/events</a>, <a href=\"/metrics\">/metrics</a>";
+    let orders = "<code>POST /tokens/LABEL/out</code>, <code>/in</code> or <code>/reset</code>";
+    writeln!(
+        page,
+        "<p>There is more: {reads}; and by hand {orders}, with <code>content-type: application/json</code>.</p>"
+    )?;
     let loaded = configuration.loaded.as_deref().unwrap_or("at the start");
     writeln!(page, "<p>Configuration loaded {loaded}, again {} times.</p>", configuration.reloads)
 }

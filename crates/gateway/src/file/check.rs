@@ -54,6 +54,7 @@ impl Checker {
             timeout: block.timeout(),
             limits,
             roots,
+            probe_path: kind.probe_path.map(Into::into),
             ..Settings::new(route, kind.vendor, pool_config?, secrets)
         };
         let fixed = fixed(&settings, &name, &store, log.unwrap_or_default());
@@ -131,7 +132,7 @@ impl Checker {
         }
         if let Some(key) = block.ignored.iter().find(|key| PLACES.contains(&key.as_str())) {
             let message = format!("{} says where requests go, and is not read here", quoted(key));
-            let hint = "write the beginning of that URL as `upstream` beside `provider`; a request's own path follows it";
+            let hint = "say where as a URL: `upstream: https://…` beside `provider`; a request's own path follows it";
             self.error(key.place, message, hint);
             return None;
         }

@@ -105,6 +105,8 @@ impl Page {
         writer.counter("retries", "Attempts after the first of a request", metrics.retries())?;
         let help = "Attempts with an unavailable token, because none was available";
         writer.counter("fallbacks", help, metrics.fallbacks.load(Relaxed))?;
+        let help = "Attempts and probes sent again, for upstream had just closed their connection";
+        writer.counter("sent_again", help, metrics.sent_again.load(Relaxed))?;
         writer.times(
             "request_seconds",
             "From a request's head to the head of its answer",

@@ -1,5 +1,6 @@
 //! Which token a request is sent with.
 
+use std::fmt;
 use std::sync::Arc;
 
 use firedrill_failover::{Attempt, Random};
@@ -102,23 +103,12 @@ impl Draws {
     }
 
     fn draw_this(&self, shared: &Shared, label: &str) -> Result<(Drawn, Arc<Credential>), Option<String>> {
-        let drawn = shared.shell.select_this(label, &self.tried).ok_or_else(|| {
-            let known = shared
-                .shell
-                .look(|pool| pool.find(label).and_then(|id| pool.token(id)).map(|token| token.fingerprint));
-            let why = match known {
-                None => "it is not configured",
-                Some(known) if self.tried.iter().any(|tried| tried.fingerprint() == known) => {
-                    "it was tried already"
-                }
-                Some(_) => "it is unavailable while another is available",
-            };
-            Some(format!("{label} cannot be drawn: {why}"))
-        })?;
+        let not_drawn = |why: &dyn fmt::Display| Some(format!("{label} cannot be drawn: {why}"));
+        let drawn = shared.shell.select_this(label, &self.tried).map_err(|why| not_drawn(&why))?;
         let credentials = shared.credentials.load();
         let fingerprint = drawn.fingerprint();
         let credential = credentials.of(fingerprint).or_else(|| credentials.former(fingerprint));
-        let why = || Some(format!("{label} cannot be drawn: this gateway has no secret for it"));
-        credential.map(|credential| (drawn, Arc::clone(credential))).ok_or_else(why)
+        let lacking = || not_drawn(&"this gateway has no secret for it");
+        credential.map(|credential| (drawn, Arc::clone(credential))).ok_or_else(lacking)
     }
 }

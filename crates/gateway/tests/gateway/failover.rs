@@ -84,29 +84,6 @@ async fn a_probe_goes_where_the_last_request_went_that_succeeded() {
 }
 
 #[tokio::test]
-async fn a_probe_has_a_way_of_its_own_before_any_success() {
-    for vendor in
-        [Vendor::OpenAi, Vendor::Anthropic, Vendor::Azure, Vendor::Gemini, Vendor::Qwen, Vendor::DeepSeek]
-    {
-        let mut setup = probing(&["sk-a"]);
-        setup.vendor = vendor;
-        let world = setup.before("sk-a: 200").await;
-        // Nobody serves this: 404, and with it the token is out.
-        let answer = client()
-            .post(format!("http://{}/nowhere", world.gateway.address()))
-            .send()
-            .await
-            .expect("an answer");
-        assert_eq!(answer.status(), 404, "{vendor}");
-        world.gateway.idle().await;
-        assert_eq!(world.available(), [""; 0], "{vendor}");
-        world.advance(10).await;
-        world.wait_for(&["sk-a"]).await;
-        world.mock.assert_answered("sk-a", &[200]);
-    }
-}
-
-#[tokio::test]
 async fn a_probe_that_is_not_answered_in_time_has_failed() {
     let setup = probing(&["sk-a"]).rules(|rules| rules.failover.health_check_timeout = 15);
     let world = setup.before("sk-a: [429, { fault: stall }, 200]").await;

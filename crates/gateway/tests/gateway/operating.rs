@@ -51,9 +51,10 @@ async fn a_token_is_taken_out_and_put_back() {
         assert_eq!(world.ask(QUESTION).await.status(), 200);
     }
     world.mock.assert_never_asked("sk-a");
-    let page = client().get(world.admin("/state")).header("accept", "text/html").send().await;
+    let page = client().get(world.admin("/")).header("accept", "text/html").send().await;
     let page = page.expect("an answer").text().await.expect("text");
     assert!(page.contains("<td>sk-a<td class=\"out\">unavailable<td>by hand<td>"), "{page}");
+    assert!(page.contains("<code>POST /tokens/LABEL/out</code>"), "{page}");
 
     let again = world.order("/tokens/sk-a/out").await;
     assert_eq!(why(&again, 409), "`sk-a` is unavailable already");

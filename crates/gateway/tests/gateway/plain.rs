@@ -26,6 +26,7 @@ async fn every_vendor_has_its_token_where_it_looks_for_it() {
         (Vendor::Anthropic, "/v1/messages"),
         (Vendor::Azure, azure),
         (Vendor::Gemini, gemini),
+        (Vendor::Bedrock, "/model/m/invoke"),
         (Vendor::Qwen, "/compatible-mode/v1/chat/completions"),
         (Vendor::DeepSeek, "/chat/completions"),
     ] {
@@ -110,9 +111,10 @@ async fn other_methods_pass_too() {
 async fn an_answer_of_any_framing_is_framed_for_the_client() {
     let chunks =
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\nx-t: 1\r\n\r\n";
-    let until_closed = "HTTP/1.0 200 OK\r\n\r\nonetwo";
+    let older = "HTTP/1.0 200 OK\r\n\r\nonetwo";
+    let until_closed = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nonetwo";
     let twice = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\ncontent-length: 6\r\n\r\nonetwo";
-    for (said, length) in [(chunks, None), (until_closed, None), (twice, Some(6))] {
+    for (said, length) in [(chunks, None), (older, None), (until_closed, None), (twice, Some(6))] {
         let upstream = Upstream::saying(&[said]).await;
         let gateway = setup(&["sk-a"]).in_front_of(&upstream.base(), &Virtual::default()).await;
         let answer = client().get(format!("http://{}/", gateway.address())).send().await.expect("an answer");
@@ -121,6 +123,40 @@ async fn an_answer_of_any_framing_is_framed_for_the_client() {
             (answer.content_length(), answer.text().await.expect("a body")),
             (length, "onetwo".to_owned())
         );
+    }
+}
+
+#[tokio::test]
+async fn what_upstream_says_before_its_answer_and_after_it_stays_here() {
+    let said = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK\r\ntrailer: x-t\r\n\
+                transfer-encoding: chunked\r\n\r\n4\r\nwell\r\n0\r\nx-t: sk-a\r\n\r\n";
+    let upstream = Upstream::saying(&[said]).await;
+    let gateway = setup(&["sk-a"]).in_front_of(&upstream.base(), &Virtual::default()).await;
+    let read = raw(&gateway, b"GET / HTTP/1.1\r\nhost: g\r\nte: trailers\r\nconnection: close\r\n\r\n").await;
+    assert!(read.starts_with("HTTP/1.1 200 OK\r\n") && read.contains("\r\n4\r\nwell\r\n0\r\n\r\n"), "{read}");
+    assert!(!read.contains("x-t") && !read.contains("link"), "{read}");
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_has_the_length_that_upstream_says_or_none() {
+    for (asking, said, length) in [
+        ("HEAD", "HTTP/1.1 200 OK\r\n\r\n", None),
+        ("HEAD", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", None),
+        ("HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 77\r\n\r\n", Some("content-length: 77")),
+        // It might be told; hyper tells none (RFC 9110, 8.6, has it either way).
+        ("GET", "HTTP/1.1 304 Not Modified\r\ncontent-length: 77\r\n\r\n", None),
+        ("GET", "HTTP/1.1 304 Not Modified\r\n\r\n", None),
+        ("GET", "HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n", None),
+        ("GET", "HTTP/1.1 204 No Content\r\n\r\n", None),
+        ("GET", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", Some("content-length: 0")),
+    ] {
+        let upstream = Upstream::saying(&[said]).await;
+        let gateway = setup(&["sk-a"]).in_front_of(&upstream.base(), &Virtual::default()).await;
+        let request = format!("{asking} / HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n");
+        let read = raw(&gateway, request.as_bytes()).await;
+        let (head, body) = read.split_once("\r\n\r\n").expect("a head");
+        let found = head.lines().find(|line| line.starts_with("content-length"));
+        assert_eq!((found, body), (length, ""), "{asking} {said:?}: {read}");
     }
 }
 

@@ -6,12 +6,17 @@ use crate::upstream::{Upstream, answer};
 const TOKEN: &str = "sk-0123456789abcdefghij";
 
 async fn read(pieces: &[&str]) -> String {
-    let upstream = Upstream::saying(pieces).await;
-    let gateway = setup(&[TOKEN]).in_front_of(&upstream.base(), &Virtual::default()).await;
-    let read = raw(&gateway, b"GET / HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n").await;
-    assert!(upstream.asked()[0].contains(TOKEN), "it was sent");
+    let read = read_with(TOKEN, pieces).await;
     // Neither half of it.
     assert!(!read.contains(&TOKEN[..12]) && !read.contains(&TOKEN[11..]), "{read}");
+    read
+}
+
+async fn read_with(token: &'static str, pieces: &[&str]) -> String {
+    let upstream = Upstream::saying(pieces).await;
+    let gateway = setup(&[token]).in_front_of(&upstream.base(), &Virtual::default()).await;
+    let read = raw(&gateway, b"GET / HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n").await;
+    assert!(upstream.asked()[0].contains(token), "it was sent");
     read
 }
 
@@ -49,6 +54,22 @@ async fn an_echo_that_comes_in_pieces_is_covered() {
         let pieces = [head, &chunk(&format!("data: {one}")), &chunk(&format!("{two}\n\n")), "0\r\n\r\n"];
         let read = read(&pieces).await;
         assert!(read.contains("[token]*****"), "{cut}: {read}");
+    }
+}
+
+#[tokio::test]
+async fn an_echo_as_json_or_a_url_has_it_is_covered() {
+    let token = "key/0123456789+abcdef/ghij==";
+    for echo in [
+        r"key\/0123456789+abcdef\/ghij==",
+        r"key/0123456789+abcdef/ghij\u003d\u003d",
+        "key%2F0123456789%2Babcdef%2Fghij%3D%3D",
+    ] {
+        let body = format!(r#"{{"error":"bad key {echo}"}}"#);
+        let location = format!("location: /login?key={echo}\r\n");
+        let read = read_with(token, &[&answer("401 Unauthorized", &location, &body)]).await;
+        assert!(!read.contains("0123456789") && !read.contains("abcdef"), "{read}");
+        assert_eq!(read.matches("[token]").count(), 2, "{read}");
     }
 }
 

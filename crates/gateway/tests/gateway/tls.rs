@@ -10,8 +10,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
-/// An upstream with a certificate of its own for `name`: its port, the certificate in PEM form, and what it was asked.
-async fn upstream(name: &str) -> (u16, String, tokio::sync::mpsc::UnboundedReceiver<String>) {
+/// Who has a certificate of its own for `name`, and that certificate in PEM form.
+pub(crate) fn acceptor(name: &str) -> (TlsAcceptor, String) {
     let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -20,7 +20,12 @@ async fn upstream(name: &str) -> (u16, String, tokio::sync::mpsc::UnboundedRecei
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .expect("a configuration");
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
+}
+
+/// An upstream with a certificate of its own for `name`: its port, the certificate in PEM form, and what it was asked.
+async fn upstream(name: &str) -> (u16, String, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    let (acceptor, pem) = acceptor(name);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let (asked, heard) = tokio::sync::mpsc::unbounded_channel();
@@ -36,7 +41,7 @@ async fn upstream(name: &str) -> (u16, String, tokio::sync::mpsc::UnboundedRecei
             let _ = stream.shutdown().await;
         }
     });
-    (port, made.cert.pem(), heard)
+    (port, pem, heard)
 }
 
 /// What a gateway that trusts `roots` is answered by `https://host:port`.

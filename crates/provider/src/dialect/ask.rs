@@ -61,18 +61,7 @@ pub(super) fn text<'a>(value: &'a Value<'_>) -> Option<&'a str> {
 
 /// A list that is there and not empty.
 pub(super) fn has_entries(value: &Value<'_>) -> bool {
-    value.as_list().is_some_and(|entries| !entries.is_empty())
-}
-
-/// How many bytes of text are in messages, wherever their vendor puts them: texts themselves, and below `content`,
-/// `parts`, `text` and the like. Pictures and roles are not counted.
-pub(super) fn text_bytes(value: &Value<'_>) -> u64 {
-    match value {
-        Value::Text(text) => text.len() as u64,
-        Value::List(values) => values.iter().map(text_bytes).sum(),
-        Value::Object(_) => ["content", "parts", "text"].iter().map(|key| text_bytes(&value[*key])).sum(),
-        _ => 0,
-    }
+    value.as_list().is_some_and(|list| list.entries > 0)
 }
 
 /// The most LLM tokens that the answer may have, under the first of `keys` that has something. `Err` is the key whose value

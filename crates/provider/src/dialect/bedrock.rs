@@ -130,7 +130,7 @@ fn converse(body: &[u8], token: String, model: String) -> Result<Question, Cow<'
     }
     let most_llm_tokens = ask::most(&asked["inferenceConfig"], &["maxTokens"])
         .map_err(|key| format!("inferenceConfig.{key} must be greater than or equal to 1"))?;
-    let bytes = ask::text_bytes(&asked["messages"]).saturating_add(ask::text_bytes(&asked["system"]));
+    let bytes = asked["messages"].text_bytes().saturating_add(asked["system"].text_bytes());
     Ok(Question {
         token,
         model,

@@ -1,7 +1,7 @@
 //! Chat completions: OpenAI's shape of a question and its answer, which others speak with small differences.
 
 use super::ask::{self, Headers};
-use super::json::{Json, Object, list, object, write_text};
+use super::json::{Object, write_text};
 use super::text::{self, Said};
 use super::value::Value;
 use super::{Context, sse};
@@ -73,7 +73,7 @@ pub(super) fn read(body: &[u8], token: String, model: Option<String>) -> Result<
         form: Form::Chat,
         stream: asked["stream"].as_bool().unwrap_or(false),
         usage: asked["stream_options"]["include_usage"].as_bool().unwrap_or(false),
-        llm_tokens: text::llm_tokens(ask::text_bytes(&asked["messages"])),
+        llm_tokens: text::llm_tokens(asked["messages"].text_bytes()),
         most_llm_tokens,
     })
 }
@@ -149,25 +149,24 @@ impl Answer<'_> {
         // What stands round the text, and a little for what is escaped in it.
         let mut whole = Vec::with_capacity(self.said.text.len() + self.question.model.len() + 1024);
         let choice = |choice: &mut Object<'_>| {
-            choice.number("index", 0);
+            choice.same(r#""index":0"#);
             choice.object("message", |message| {
-                message.text("role", "assistant");
+                message.same(r#""role":"assistant""#);
                 message.text("content", self.said.text);
                 if matches!(self.vendor, Vendor::OpenAi | Vendor::Azure) {
-                    message.null("refusal");
-                    message.json("annotations", &list![]);
+                    message.same(r#""refusal":null,"annotations":[]"#);
                 }
             });
-            choice.null("logprobs");
+            choice.same(r#""logprobs":null"#);
             choice.text("finish_reason", self.finish());
             if self.vendor == Vendor::Azure {
-                choice.json("content_filter_results", &filter_results());
+                choice.object("content_filter_results", |filtered| filtered.same(NOT_FILTERED));
             }
         };
         Object::write(&mut whole, |whole| {
             self.envelope("chat.completion", whole, |to| one(to, choice), Usage::Told);
             if self.vendor == Vendor::Azure {
-                whole.json("prompt_filter_results", &prompt_filter_results());
+                whole.same(PROMPT_NOT_FILTERED);
             }
         });
         whole
@@ -182,15 +181,12 @@ impl Answer<'_> {
         let mut events = Events::with_capacity(words, words * (wordless.len() + 8) + 512);
         if self.vendor == Vendor::Azure {
             // Before anything is said, with nothing of what every other event has.
-            let prompt = object! {
-                "choices" => list![],
-                "created" => 0,
-                "id" => "",
-                "model" => "",
-                "object" => "",
-                "prompt_filter_results" => prompt_filter_results(),
-            };
-            events.push(|to| sse::data(&prompt, to));
+            events.push(|to| {
+                sse::object(to, |event| {
+                    event.same(r#""choices":[],"created":0,"id":"","model":"","object":"""#);
+                    event.same(PROMPT_NOT_FILTERED);
+                });
+            });
         }
         events.push(|to| self.event(Delta::Role, to));
         for word in self.said.words() {
@@ -217,10 +213,10 @@ impl Answer<'_> {
     fn event(&self, delta: Delta, to: &mut Vec<u8>) {
         let is_openai = matches!(self.vendor, Vendor::OpenAi | Vendor::Azure);
         let choice = |choice: &mut Object<'_>| {
-            choice.number("index", 0);
+            choice.same(r#""index":0"#);
             choice.object("delta", |told| {
                 if delta == Delta::Role {
-                    told.text("role", "assistant");
+                    told.same(r#""role":"assistant""#);
                 }
                 if delta != Delta::End || !is_openai {
                     told.text("content", "");
@@ -235,12 +231,11 @@ impl Answer<'_> {
                 Delta::Role | Delta::Word => choice.null("finish_reason"),
             }
             if self.vendor == Vendor::Azure {
-                let filtered = if delta == Delta::End {
-                    object! {}
-                } else {
-                    filter_results()
-                };
-                choice.json("content_filter_results", &filtered);
+                choice.object("content_filter_results", |filtered| {
+                    if delta != Delta::End {
+                        filtered.same(NOT_FILTERED);
+                    }
+                });
             }
         };
         // Whoever asks for the usage finds it in every event, null until the last.
@@ -271,8 +266,7 @@ impl Answer<'_> {
                 whole.number("created", created);
                 whole.text("model", model);
                 whole.entry("choices", choices);
-                whole.text("service_tier", "default");
-                whole.null("system_fingerprint");
+                whole.same(r#""service_tier":"default","system_fingerprint":null"#);
             }
             Vendor::DeepSeek => {
                 whole.text("id", id);
@@ -311,30 +305,19 @@ impl Answer<'_> {
         usage.number("prompt_tokens", asked);
         usage.number("completion_tokens", said);
         usage.number("total_tokens", asked.saturating_add(said));
-        let zero = |usage: &mut Object<'_>, key, counts: &[&'static str]| {
-            usage.object(key, |details| {
-                for count in counts {
-                    details.number(count, 0);
-                }
-            });
-        };
         match self.vendor {
             Vendor::OpenAi | Vendor::Azure => {
-                zero(usage, "prompt_tokens_details", &["cached_tokens", "audio_tokens"]);
-                let details = [
-                    "reasoning_tokens",
-                    "audio_tokens",
-                    "accepted_prediction_tokens",
-                    "rejected_prediction_tokens",
-                ];
-                zero(usage, "completion_tokens_details", &details);
+                usage.same(r#""prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0}"#);
+                usage.same(concat!(
+                    r#""completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,"#,
+                    r#""accepted_prediction_tokens":0,"rejected_prediction_tokens":0}"#,
+                ));
             }
             Vendor::DeepSeek => {
-                zero(usage, "prompt_tokens_details", &["cached_tokens"]);
-                usage.number("prompt_cache_hit_tokens", 0);
+                usage.same(r#""prompt_tokens_details":{"cached_tokens":0},"prompt_cache_hit_tokens":0"#);
                 usage.number("prompt_cache_miss_tokens", asked);
             }
-            Vendor::Qwen => zero(usage, "prompt_tokens_details", &["cached_tokens"]),
+            Vendor::Qwen => usage.same(r#""prompt_tokens_details":{"cached_tokens":0}"#),
         }
     }
 }
@@ -346,12 +329,21 @@ fn one(to: &mut Vec<u8>, entries: impl FnOnce(&mut Object<'_>)) {
     to.push(b']');
 }
 
-/// Azure's word that nothing was filtered.
-fn filter_results() -> Json {
-    let safe = || object! { "filtered" => false, "severity" => "safe" };
-    object! { "hate" => safe(), "self_harm" => safe(), "sexual" => safe(), "violence" => safe() }
+/// Azure's word that nothing was filtered, in a constant that others can be made of.
+macro_rules! not_filtered {
+    () => {
+        concat!(
+            r#""hate":{"filtered":false,"severity":"safe"},"self_harm":{"filtered":false,"severity":"safe"},"#,
+            r#""sexual":{"filtered":false,"severity":"safe"},"violence":{"filtered":false,"severity":"safe"}"#,
+        )
+    };
 }
 
-fn prompt_filter_results() -> Json {
-    list![object! { "prompt_index" => 0, "content_filter_results" => filter_results() }]
-}
+const NOT_FILTERED: &str = not_filtered!();
+
+/// The same of the question.
+const PROMPT_NOT_FILTERED: &str = concat!(
+    r#""prompt_filter_results":[{"prompt_index":0,"content_filter_results":{"#,
+    not_filtered!(),
+    "}}]",
+);

@@ -94,7 +94,7 @@ pub(super) fn read(incoming: &Incoming<'_>) -> Result<Question, Reply> {
         )
     })?;
     let system = either("systemInstruction", "system_instruction");
-    let bytes = ask::text_bytes(&asked["contents"]).saturating_add(ask::text_bytes(system));
+    let bytes = asked["contents"].text_bytes().saturating_add(system.text_bytes());
     let is_sse = ask::parameter(incoming.query, "alt").is_some_and(|alt| alt == "sse");
     Ok(Question {
         token,

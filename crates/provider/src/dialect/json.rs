@@ -76,6 +76,15 @@ impl Object<'_> {
         to.push(b'}');
     }
 
+    /// Entries that are the same in every object, as they are written: `"a":0,"b":[]`.
+    pub(super) fn same(&mut self, entries: &'static str) {
+        if self.is_begun {
+            self.to.push(b',');
+        }
+        self.is_begun = true;
+        self.to.extend_from_slice(entries.as_bytes());
+    }
+
     /// An entry with the value that `write` writes. The key is a word of ours, with nothing in it that JSON escapes.
     pub(super) fn entry(&mut self, key: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
         self.to.extend_from_slice(if self.is_begun { b",\"" } else { b"\"" });
@@ -99,10 +108,6 @@ impl Object<'_> {
 
     pub(super) fn object(&mut self, key: &'static str, entries: impl FnOnce(&mut Object<'_>)) {
         self.entry(key, |to| Object::write(to, entries));
-    }
-
-    pub(super) fn json(&mut self, key: &'static str, json: &Json) {
-        self.entry(key, |to| json.write(to));
     }
 }
 
@@ -257,7 +262,7 @@ mod tests {
         Object::write(&mut bytes, |object| {
             object.entry("a", |to| list![1, (), true, "x"].write(to));
             object.object("b", |_| {});
-            object.json("c", &list![]);
+            object.same("\"c\":[]");
             object.object("d", |object| {
                 object.entry("e", |to| Json::Bool(false).write(to));
                 object.number("f", 2);

@@ -30,7 +30,7 @@ pub(super) fn read(
     if !ask::has_entries(&asked["messages"]) {
         return Err("messages: at least one message is required".to_owned());
     }
-    let bytes = ask::text_bytes(&asked["messages"]).saturating_add(ask::text_bytes(&asked["system"]));
+    let bytes = asked["messages"].text_bytes().saturating_add(asked["system"].text_bytes());
     Ok(Question {
         token,
         model,

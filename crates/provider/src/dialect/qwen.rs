@@ -110,7 +110,7 @@ fn native(incoming: &Incoming<'_>, token: String) -> Result<Question, String> {
         ask::text(&asked["model"]).ok_or("Required parameter \"model\" missing from request.")?.to_owned();
     let (input, parameters) = (&asked["input"], &asked["parameters"]);
     let llm_tokens = match (&input["messages"], ask::text(&input["prompt"])) {
-        (messages, _) if ask::has_entries(messages) => ask::text_bytes(messages),
+        (messages, _) if ask::has_entries(messages) => messages.text_bytes(),
         (_, Some(prompt)) => prompt.len() as u64,
         _ => return Err("Either \"prompt\" or \"messages\" must exist and cannot both be none".to_owned()),
     };

@@ -1,4 +1,5 @@
-//! JSON as it is read: texts are where they stood in the body, as far as nothing in them is escaped.
+//! JSON as it is read: texts are where they stood in the body, as far as nothing in them is escaped, and of a list only is known
+//! how much is in it, for nobody asks for more.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,15 +15,29 @@ pub(super) enum Value<'a> {
     /// `None` if it is no whole number from 0 that has room in 64 bits.
     Number(Option<u64>),
     Text(Cow<'a, str>),
-    List(Vec<Self>),
+    List(List),
     /// Of two entries with one key the last counts.
     Object(Vec<(Cow<'a, str>, Self)>),
 }
 
+/// What is known of a list.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct List {
+    /// How many values are in it.
+    pub(super) entries: usize,
+    /// How many bytes of text are in those; see [`Value::text_bytes`].
+    text_bytes: u64,
+}
+
+/// Where a message has its text, whoever's it is.
+const TEXTS: [&str; 3] = ["content", "parts", "text"];
+
 impl Value<'_> {
     /// The JSON object that a body is.
     pub(super) fn object(body: &[u8]) -> Option<Value<'_>> {
-        serde_json::from_slice(body).ok().filter(|value| matches!(value, Value::Object(_)))
+        // Looked at once, not text by text.
+        let body = std::str::from_utf8(body).ok()?;
+        serde_json::from_str(body).ok().filter(|value| matches!(value, Value::Object(_)))
     }
 
     pub(super) fn is_null(&self) -> bool {
@@ -50,11 +65,21 @@ impl Value<'_> {
         }
     }
 
-    /// The entries of a list.
-    pub(super) fn as_list(&self) -> Option<&[Self]> {
+    pub(super) fn as_list(&self) -> Option<List> {
         match self {
-            Self::List(values) => Some(values),
+            Self::List(list) => Some(*list),
             _ => None,
+        }
+    }
+
+    /// How many bytes of text are in messages, wherever their vendor puts them: texts themselves, and below `content`,
+    /// `parts` and `text`. Pictures and roles are not counted.
+    pub(super) fn text_bytes(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.len() as u64,
+            Self::List(list) => list.text_bytes,
+            Self::Object(_) => TEXTS.iter().map(|key| self[*key].text_bytes()).sum(),
+            _ => 0,
         }
     }
 }
@@ -113,11 +138,12 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = seq.next_element()? {
-            values.push(value);
+        let mut list = List::default();
+        while let Some(TextBytes(bytes)) = seq.next_element()? {
+            list.entries += 1;
+            list.text_bytes = list.text_bytes.saturating_add(bytes);
         }
-        Ok(Value::List(values))
+        Ok(Value::List(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
@@ -126,6 +152,63 @@ impl<'de> Visitor<'de> for ValueVisitor {
             entries.push((key, value));
         }
         Ok(Value::Object(entries))
+    }
+}
+
+/// A value of which only [`Value::text_bytes`] is wanted.
+struct TextBytes(u64);
+
+impl<'de> Deserialize<'de> for TextBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextBytesVisitor)
+    }
+}
+
+struct TextBytesVisitor;
+
+impl<'de> Visitor<'de> for TextBytesVisitor {
+    type Value = TextBytes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<TextBytes, E> {
+        Ok(TextBytes(0))
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<TextBytes, E> {
+        Ok(TextBytes(0))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<TextBytes, E> {
+        Ok(TextBytes(0))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<TextBytes, E> {
+        Ok(TextBytes(0))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<TextBytes, E> {
+        Ok(TextBytes(0))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<TextBytes, E> {
+        Ok(TextBytes(text.len() as u64))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<TextBytes, A::Error> {
+        ValueVisitor.visit_seq(seq).map(|list| TextBytes(list.text_bytes()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TextBytes, A::Error> {
+        let mut texts = [0; TEXTS.len()];
+        while let Some((Key(key), TextBytes(bytes))) = map.next_entry()? {
+            if let Some(at) = TEXTS.iter().position(|text| key == *text) {
+                texts[at] = bytes;
+            }
+        }
+        Ok(TextBytes(texts.into_iter().fold(0, u64::saturating_add)))
     }
 }
 
@@ -167,15 +250,23 @@ mod tests {
             (Value::Bool(value), serde_json::Value::Bool(expect)) => value == expect,
             (Value::Number(value), serde_json::Value::Number(expect)) => *value == expect.as_u64(),
             (Value::Text(value), serde_json::Value::String(expect)) => *value == *expect,
-            (Value::List(values), serde_json::Value::Array(expect)) => {
-                values.len() == expect.len()
-                    && values.iter().zip(expect).all(|(value, expect)| is_same(value, expect))
+            (Value::List(list), serde_json::Value::Array(expect)) => {
+                list.entries == expect.len()
+                    && list.text_bytes == expect.iter().map(text_bytes).sum::<usize>() as u64
             }
             (Value::Object(entries), serde_json::Value::Object(expect)) => {
                 entries.iter().all(|(key, _)| expect.contains_key(&**key))
                     && expect.iter().all(|(key, expect)| is_same(&value[key], expect))
             }
             _ => false,
+        }
+    }
+
+    fn text_bytes(value: &serde_json::Value) -> usize {
+        match value {
+            serde_json::Value::String(text) => text.len(),
+            serde_json::Value::Array(values) => values.iter().map(text_bytes).sum(),
+            _ => TEXTS.iter().filter_map(|key| value.get(key)).map(text_bytes).sum(),
         }
     }
 
@@ -196,6 +287,10 @@ mod tests {
         for body in [
             r#"{"a":1,"b":[true,false,null,"x"],"c":{"d":-1,"e":1.5,"f":18446744073709551615}}"#,
             r#"{"a":1,"a":2,"b":{"c":1},"b":3}"#,
+            r#"{"a":[{"content":"one","role":"x","content":"two!"},"three",[{"parts":[{"text":"4\n"}]}]]}"#,
+            r#"{"a":[{"content":{"text":"one","content":[1,true,null,-1,1.5,"\u0041"]}},{}],"b":[[]]}"#,
+            r#"{"a":["\ud800"]}"#,
+            r#"{"a":[{"b":1e999}]}"#,
             r#"{"\u0061":"\n\ud83d\udd25","\"":{}}"#,
             r#"{"a":18446744073709551616,"b":1e3,"c":-0,"d":-9223372036854775809}"#,
             r#"{"a":1e999}"#,

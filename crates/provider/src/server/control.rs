@@ -86,7 +86,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<I
     text.push(b'\n');
     let course = Course::plain(Body::Whole(text), None);
     let length = Some(course.length());
-    let mut response = Response::new(Stream::new(course, Arc::clone(&shared.clock), length, None));
+    let mut response = Response::new(Stream::new(course, length, None));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(DATE, shared.date());
@@ -95,7 +95,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<I
     {
         response.headers_mut().insert(ALLOW, methods);
     }
-    Sending::Http(Box::new(response))
+    Sending::Http(response)
 }
 
 fn fits(route: &str, path: &str) -> bool {

@@ -1,26 +1,23 @@
 //! The date of an answer: what the mock's clock says, in words that are written once a second.
 
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
 
 use hyper::header::HeaderValue;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
-/// The last date that was written.
-#[derive(Debug, Default)]
-pub(crate) struct Dates(Mutex<Option<(i64, HeaderValue)>>);
+thread_local! {
+    /// The last date that was written, and its second.
+    static LAST: RefCell<Option<(i64, HeaderValue)>> = const { RefCell::new(None) };
+}
 
-impl Dates {
-    /// A time, in ms since the Unix epoch, as the header `date` has it; the last that can be written if it is later.
-    pub(crate) fn at(&self, wall: u64) -> HeaderValue {
-        let second = i64::try_from(wall / 1000).unwrap_or(i64::MAX).min(Timestamp::MAX.as_second());
-        // Nothing that is done under the lock can leave it half done.
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*known {
-            Some((of, date)) if *of == second => date.clone(),
-            _ => known.insert((second, written(second))).1.clone(),
-        }
-    }
+/// A time, in ms since the Unix epoch, as the header `date` has it; the last that can be written if it is later.
+pub(crate) fn date(wall: u64) -> HeaderValue {
+    let second = i64::try_from(wall / 1000).unwrap_or(i64::MAX).min(Timestamp::MAX.as_second());
+    LAST.with_borrow_mut(|last| match last {
+        Some((of, date)) if *of == second => date.clone(),
+        _ => last.insert((second, written(second))).1.clone(),
+    })
 }
 
 fn written(second: i64) -> HeaderValue {
@@ -36,7 +33,6 @@ mod tests {
 
     #[test]
     fn a_date_is_of_its_second_and_the_last_stands_for_all_later_ones() {
-        let dates = Dates::default();
         for (wall, expect) in [
             (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
             (1_767_225_600_000, "Thu, 01 Jan 2026 00:00:00 GMT"),
@@ -46,8 +42,8 @@ mod tests {
             (253_402_300_800_000, "Thu, 30 Dec 9999 22:00:00 GMT"),
             (u64::MAX, "Thu, 30 Dec 9999 22:00:00 GMT"),
         ] {
-            assert_eq!(dates.at(wall), expect, "{wall}");
-            assert_eq!(dates.at(wall), expect, "{wall}, known");
+            assert_eq!(date(wall), expect, "{wall}");
+            assert_eq!(date(wall), expect, "{wall}, known");
         }
     }
 }

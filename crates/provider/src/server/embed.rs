@@ -140,7 +140,7 @@ impl Builder {
     /// Which requests are held until [`MockProvider::answer`] answers them, as of its start. What it is told has the token's
     /// label, the model, the path; its status is 0. A request whose token is not known is never held. Default: none is.
     pub fn hold(mut self, hold: impl Fn(&Entry) -> bool + Send + Sync + 'static) -> Self {
-        self.hold = Some(Arc::new(hold));
+        self.hold = Some(Box::new(hold));
         self
     }
 
@@ -254,7 +254,7 @@ impl MockProvider {
 
     /// From now on those requests are held that are so; see [`Builder::hold`]. Those that are held already stay so.
     pub fn hold(&self, hold: impl Fn(&Entry) -> bool + Send + Sync + 'static) {
-        self.0.shared.hold_those(Arc::new(hold));
+        self.0.shared.hold_those(Box::new(hold));
     }
 
     /// The requests that are held, the oldest first. Their status is 0 until they are answered.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::{Notify, oneshot};
 
 use crate::server::pending::{ByHand, Pending};
-use crate::server::record::{Draft, Record, Words};
+use crate::server::record::{Draft, Known, Record, Words};
 
 /// Older entries than this many are forgotten. The counts are not.
 pub const MOST_ENTRIES: usize = 100_000;
@@ -84,9 +84,11 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    fn wants(&self, record: &Record) -> bool {
-        self.provider.as_deref().is_none_or(|provider| *record.provider == *provider)
-            && self.token.as_deref().is_none_or(|token| *record.token == *token)
+    fn wants(&self, record: &Record, words: &Words) -> bool {
+        let is = |wanted: &Option<String>, known| {
+            wanted.as_deref().is_none_or(|wanted| **words.text(known) == *wanted)
+        };
+        is(&self.provider, record.provider) && is(&self.token, record.token)
     }
 }
 
@@ -105,22 +107,28 @@ struct Pages {
     number: u64,
     /// How many came in since it was cleared.
     asked: u64,
-    counts: BTreeMap<(Arc<str>, Arc<str>, u16), u64>,
+    /// By provider, token and status.
+    counts: BTreeMap<(Known, Known, u16), u64>,
     pending: Pending,
 }
 
 impl Pages {
-    fn write(&mut self, draft: Draft<'_>) {
+    /// Writes down a request, which counts unless it is held.
+    fn write(&mut self, draft: Draft<'_>, is_held: bool) {
         self.number += 1;
         self.asked += 1;
         if self.records.len() == MOST_ENTRIES {
             self.records.pop_front();
         }
-        self.records.push_back(draft.record(self.number, &mut self.words));
+        let record = draft.record(self.number, &mut self.words);
+        if !is_held {
+            self.count(record.provider, record.token, record.status);
+        }
+        self.records.push_back(record);
     }
 
-    fn count(&mut self, provider: &Arc<str>, token: &Arc<str>, status: u16) {
-        *self.counts.entry((Arc::clone(provider), Arc::clone(token), status)).or_default() += 1;
+    fn count(&mut self, provider: Known, token: Known, status: u16) {
+        *self.counts.entry((provider, token, status)).or_default() += 1;
     }
 
     fn record(&mut self, number: u64) -> Option<&mut Record> {
@@ -134,18 +142,18 @@ impl Journal {
     /// Writes a request down. Gives its number.
     pub(crate) fn begin(&self, draft: Draft<'_>) -> u64 {
         self.change(|pages| {
-            pages.count(&draft.provider, &draft.token, draft.status);
             pages.pending.begin();
-            pages.write(draft);
+            pages.write(draft, false);
             pages.number
         })
     }
 
-    /// Writes down a request that is held. Gives its number, and where its answer comes from.
-    pub(crate) fn hold(&self, draft: &Draft<'_>) -> (u64, oneshot::Receiver<ByHand>) {
+    /// Writes down a request that is held, which will be read like `entry`. Gives its number, and where its answer comes from.
+    pub(crate) fn hold(&self, draft: Draft<'_>, entry: Entry) -> (u64, oneshot::Receiver<ByHand>) {
         self.change(|pages| {
-            pages.write(draft.clone());
-            (pages.number, pages.pending.hold(draft.entry(pages.number)))
+            pages.write(draft, true);
+            let number = pages.number;
+            (number, pages.pending.hold(Entry { number, ..entry }))
         })
     }
 
@@ -154,11 +162,12 @@ impl Journal {
     pub(crate) fn answered(
         &self,
         number: u64,
-        (provider, token): (&Arc<str>, &Arc<str>),
+        (provider, token): (&str, &str),
         status: u16,
         (refusal, fault): (Option<&'static str>, Option<&'static str>),
     ) {
         self.change(|pages| {
+            let (provider, token) = (pages.words.known(provider), pages.words.known(token));
             pages.count(provider, token, status);
             if let Some(record) = pages.record(number) {
                 (record.status, record.refusal, record.fault) = (status, refusal, fault);
@@ -242,19 +251,24 @@ impl Journal {
         let pages = self.pages();
         let after = wanted.after.unwrap_or(0);
         let from = pages.records.partition_point(|record| record.number <= after);
-        let records = pages.records.range(from..).filter(|record| wanted.wants(record));
-        records.take(most).map(Record::entry).collect()
+        let records = pages.records.range(from..).filter(|record| wanted.wants(record, &pages.words));
+        records.take(most).map(|record| record.entry(&pages.words)).collect()
     }
 
     pub(crate) fn counts(&self) -> Vec<Count> {
         let pages = self.pages();
-        let counts = pages.counts.iter().map(|((provider, token, status), count)| Count {
-            provider: Arc::clone(provider),
-            token: Arc::clone(token),
-            status: *status,
-            count: *count,
-        });
-        counts.collect()
+        let mut counts: Vec<Count> = pages
+            .counts
+            .iter()
+            .map(|((provider, token, status), count)| Count {
+                provider: Arc::clone(pages.words.text(*provider)),
+                token: Arc::clone(pages.words.text(*token)),
+                status: *status,
+                count: *count,
+            })
+            .collect();
+        counts.sort_by(|a, b| (&a.provider, &a.token, a.status).cmp(&(&b.provider, &b.token, b.status)));
+        counts
     }
 
     /// How many requests there were since it was cleared, forgotten ones too.
@@ -267,6 +281,7 @@ impl Journal {
         let mut pages = self.pages();
         pages.records.clear();
         pages.counts.clear();
+        pages.words = Words::default();
         pages.asked = 0;
     }
 
@@ -289,8 +304,8 @@ mod tests {
     fn draft(token: &str) -> Draft<'_> {
         Draft {
             at: 0,
-            provider: "openai".into(),
-            token: token.into(),
+            provider: "openai",
+            token: Some(token.into()),
             method: "POST",
             path: "/".into(),
             model: "".into(),

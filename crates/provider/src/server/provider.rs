@@ -48,8 +48,8 @@ pub(crate) struct Live {
 /// What the provider does with a request.
 #[derive(Debug)]
 pub(crate) struct Decision {
-    /// Empty if the token is not known.
-    pub(crate) label: Arc<str>,
+    /// `None` if the token is not known.
+    pub(crate) label: Option<Arc<str>>,
     pub(crate) plan: Plan,
     pub(crate) serial: u64,
     generation: u64,
@@ -83,7 +83,7 @@ impl Provider {
                 quotas: Vec::new(),
                 ticket: Ticket::default(),
             };
-            return Decision { label: "".into(), plan, serial, generation };
+            return Decision { label: None, plan, serial, generation };
         };
         let llm_tokens = self.cost.unwrap_or_else(|| {
             let answer = question.most_llm_tokens.unwrap_or_else(|| llm_tokens(self.text.len() as u64));
@@ -92,7 +92,7 @@ impl Provider {
         let ask = Ask { token: &label, llm_tokens };
         let now = live.time(now);
         let plan = live.behaviour.call(now, ask);
-        Decision { label, plan, serial, generation }
+        Decision { label: Some(label), plan, serial, generation }
     }
 
     /// The label of a token; `None` if the provider does not know it.
@@ -116,7 +116,7 @@ impl Provider {
             ticket: Ticket::default(),
             answer,
         };
-        Decision { label, plan, serial, generation }
+        Decision { label: Some(label), plan, serial, generation }
     }
 
     /// The waits before the second, the third, … of so many events.

@@ -1,7 +1,7 @@
-//! Requests as the journal keeps them: words that many of them have are kept once.
+//! Requests as the journal keeps them: a word that many of them have is kept once.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::server::journal::{Ended, Entry};
@@ -10,8 +10,10 @@ use crate::server::journal::{Ended, Entry};
 #[derive(Clone, Debug)]
 pub(crate) struct Draft<'a> {
     pub(crate) at: u64,
-    pub(crate) provider: Arc<str>,
-    pub(crate) token: Arc<str>,
+    /// Empty if there is none.
+    pub(crate) provider: &'a str,
+    /// Its label, if it has one.
+    pub(crate) token: Option<Arc<str>>,
     pub(crate) method: &'a str,
     pub(crate) path: Cow<'a, str>,
     pub(crate) model: Cow<'a, str>,
@@ -23,12 +25,12 @@ pub(crate) struct Draft<'a> {
 
 impl Draft<'_> {
     /// As it will be read.
-    pub(crate) fn entry(&self, number: u64) -> Entry {
+    pub(crate) fn entry(&self) -> Entry {
         Entry {
-            number,
+            number: 0,
             at: self.at,
-            provider: Arc::clone(&self.provider),
-            token: Arc::clone(&self.token),
+            provider: self.provider.into(),
+            token: self.token.as_deref().unwrap_or_default().into(),
             method: self.method.to_owned(),
             path: self.path.clone().into_owned(),
             model: self.model.clone().into_owned(),
@@ -46,8 +48,8 @@ impl Draft<'_> {
         Record {
             number,
             at: self.at,
-            provider: self.provider,
-            token: self.token,
+            provider: words.known(self.provider),
+            token: words.known(self.token.as_deref().unwrap_or_default()),
             method: words.word(self.method),
             path: words.word(&self.path),
             model: words.word(&self.model),
@@ -66,11 +68,11 @@ impl Draft<'_> {
 pub(crate) struct Record {
     pub(crate) number: u64,
     at: u64,
-    pub(crate) provider: Arc<str>,
-    pub(crate) token: Arc<str>,
-    method: Arc<str>,
-    path: Arc<str>,
-    model: Arc<str>,
+    pub(crate) provider: Known,
+    pub(crate) token: Known,
+    method: Word,
+    path: Word,
+    model: Word,
     stream: bool,
     pub(crate) status: u16,
     pub(crate) refusal: Option<&'static str>,
@@ -81,15 +83,15 @@ pub(crate) struct Record {
 
 impl Record {
     /// As it is read.
-    pub(crate) fn entry(&self) -> Entry {
+    pub(crate) fn entry(&self, words: &Words) -> Entry {
         Entry {
             number: self.number,
             at: self.at,
-            provider: Arc::clone(&self.provider),
-            token: Arc::clone(&self.token),
-            method: (*self.method).to_owned(),
-            path: (*self.path).to_owned(),
-            model: (*self.model).to_owned(),
+            provider: Arc::clone(words.text(self.provider)),
+            token: Arc::clone(words.text(self.token)),
+            method: words.of(&self.method).to_owned(),
+            path: words.of(&self.path).to_owned(),
+            model: words.of(&self.model).to_owned(),
             stream: self.stream,
             status: self.status,
             refusal: self.refusal,
@@ -100,23 +102,57 @@ impl Record {
     }
 }
 
-/// Words that were met. Past so many each later one is kept by itself, so that a client that makes up words takes no more
-/// memory than its requests do.
-#[derive(Debug, Default)]
-pub(crate) struct Words(BTreeSet<Arc<str>>);
+/// The place of a word among those that are kept once.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Known(u32);
 
-const MOST_WORDS: usize = 1_000;
+/// A word that a client said.
+#[derive(Clone, Debug)]
+enum Word {
+    Known(Known),
+    Own(Box<str>),
+}
+
+/// Words that were met. Past so many each later one that a client says is kept by itself, so that a client that makes up words
+/// takes no more memory than its requests do.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    places: BTreeMap<Arc<str>, Known>,
+    texts: Vec<Arc<str>>,
+}
+
+const MOST_WORDS: usize = 20_000;
 
 impl Words {
-    fn word(&mut self, word: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(word) {
-            return Arc::clone(known);
+    /// Keeps a word of which there are never too many.
+    pub(crate) fn known(&mut self, word: &str) -> Known {
+        if let Some(known) = self.places.get(word) {
+            return *known;
         }
-        let new: Arc<str> = word.into();
-        if self.0.len() < MOST_WORDS {
-            self.0.insert(Arc::clone(&new));
+        let place = u32::try_from(self.texts.len()).expect("broken invariant: there are too many words");
+        let (known, word) = (Known(place), Arc::<str>::from(word));
+        self.texts.push(Arc::clone(&word));
+        self.places.insert(word, known);
+        known
+    }
+
+    fn word(&mut self, word: &str) -> Word {
+        if self.texts.len() >= MOST_WORDS && !self.places.contains_key(word) {
+            return Word::Own(word.into());
         }
-        new
+        Word::Known(self.known(word))
+    }
+
+    /// What stands there.
+    pub(crate) fn text(&self, known: Known) -> &Arc<str> {
+        &self.texts[known.0 as usize]
+    }
+
+    fn of<'a>(&'a self, word: &'a Word) -> &'a str {
+        match word {
+            Word::Known(known) => self.text(*known),
+            Word::Own(word) => word,
+        }
     }
 }
 
@@ -127,12 +163,18 @@ mod tests {
     #[test]
     fn a_word_is_kept_once_and_so_many_at_most() {
         let mut words = Words::default();
-        let first = words.word("0");
         for number in 0..2 * MOST_WORDS {
             let number = number.to_string();
-            assert_eq!(&*words.word(&number), number);
+            let word = words.word(&number);
+            assert_eq!(words.of(&word), number);
         }
-        assert!(Arc::ptr_eq(&first, &words.word("0")));
-        assert_eq!(words.0.len(), MOST_WORDS);
+        assert_eq!(words.texts.len(), MOST_WORDS);
+        for (word, is_known) in [("0", true), ("30000", false)] {
+            assert_eq!(matches!(words.word(word), Word::Known(_)), is_known, "{word}");
+        }
+        assert_eq!(words.known("0"), Known(0));
+        let label = words.known("a label");
+        assert_eq!(words.known("a label"), label);
+        assert_eq!(&**words.text(label), "a label");
     }
 }

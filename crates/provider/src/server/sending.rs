@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use firedrill_clock::{Clock, Wait};
-use firedrill_failover::Instant;
+use firedrill_failover::{Duration, Instant};
 use firedrill_line::{Line, Phase};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{CONTENT_LENGTH, HeaderValue};
@@ -25,7 +25,7 @@ use crate::server::shared::Shared;
 /// What becomes of a request.
 pub(crate) enum Sending {
     /// It is answered.
-    Http(Box<hyper::Response<Stream>>),
+    Http(hyper::Response<Stream>),
     /// It is answered, and not as HTTP has it; then the connection is over.
     Raw(Box<Raw>),
     /// It is never answered; what stands for the call is kept until the client goes away.
@@ -66,30 +66,37 @@ impl Drop for Call {
     }
 }
 
-/// The body of an answer, as hyper sends it.
-pub(crate) struct Stream {
+/// The body of an answer, as hyper sends it. In a place of its own, for hyper moves it about.
+pub(crate) struct Stream(Box<Sent>);
+
+struct Sent {
     course: Course,
-    clock: Arc<dyn Clock>,
     wait: Option<Wait>,
     /// How long it is in all, if that is known.
     length: Option<u64>,
-    /// `None` once it has ended, and for an answer that nobody counts.
+    /// `None` once it has ended, and for an answer that nobody counts, which has no waits.
     call: Option<Call>,
 }
 
 impl Stream {
-    pub(crate) fn new(
-        course: Course,
-        clock: Arc<dyn Clock>,
-        length: Option<u64>,
-        call: Option<Call>,
-    ) -> Self {
-        Self { course, clock, wait: None, length, call }
+    pub(crate) fn new(course: Course, length: Option<u64>, call: Option<Call>) -> Self {
+        Self(Box::new(Sent { course, wait: None, length, call }))
     }
+}
 
+impl Sent {
     fn ended(&mut self) {
         if let Some(mut call) = self.call.take() {
             call.ended = Ended::Whole;
+        }
+    }
+
+    fn wait(&mut self, time: Duration) {
+        if let Some(call) = &self.call {
+            let clock = &call.shared.clock;
+            let until = clock.now() + time;
+            call.wait(Some(until));
+            self.wait = Some(clock.wait_until(until));
         }
     }
 }
@@ -102,35 +109,31 @@ impl Body for Stream {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let stream = self.get_mut();
+        let sent = &mut *self.get_mut().0;
         loop {
-            if let Some(wait) = &mut stream.wait {
+            if let Some(wait) = &mut sent.wait {
                 ready!(wait.as_mut().poll(cx));
-                stream.wait = None;
-                stream.call.iter().for_each(Call::go_on);
+                sent.wait = None;
+                sent.call.iter().for_each(Call::go_on);
             }
-            match stream.course.next() {
-                Step::Wait(time) => {
-                    let until = stream.clock.now() + time;
-                    stream.call.iter().for_each(|call| call.wait(Some(until)));
-                    stream.wait = Some(stream.clock.wait_until(until));
-                }
+            match sent.course.next() {
+                Step::Wait(time) => sent.wait(time),
                 Step::Send(bytes) => {
-                    if let Some(call) = &mut stream.call {
+                    if let Some(call) = &mut sent.call {
                         call.bytes += bytes.len() as u64;
                     }
-                    if stream.course.is_over() {
-                        stream.ended();
+                    if sent.course.is_over() {
+                        sent.ended();
                     }
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
                 // hyper sees by itself that the client goes away, and drops this.
                 Step::Hang => {
-                    stream.call.iter().for_each(|call| call.wait(None));
+                    sent.call.iter().for_each(|call| call.wait(None));
                     return Poll::Pending;
                 }
                 Step::End => {
-                    stream.ended();
+                    sent.ended();
                     return Poll::Ready(None);
                 }
             }
@@ -138,11 +141,11 @@ impl Body for Stream {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.course.is_over()
+        self.0.course.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
+        self.0.length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 

@@ -61,8 +61,8 @@ fn begin(
     let found = find(&shared, port, without_port(host), head.uri.path());
     let mut draft = Draft {
         at: at.as_millis(),
-        provider: Arc::clone(found.map_or(&shared.nobody, |(number, _)| &shared.providers[number].name)),
-        token: Arc::clone(&shared.nobody),
+        provider: found.map_or("", |(number, _)| &shared.providers[number].name),
+        token: None,
         method: head.method.as_str(),
         path: "".into(),
         model: "".into(),
@@ -104,13 +104,13 @@ fn begin(
     draft.path = shown(head.uri.path(), &[&question.token]);
     draft.model = shown(&question.model, &[&question.token]);
     draft.stream = question.stream;
-    if let Some(hold) = shared.hold()
+    if let Some(hold) = &*shared.hold.load()
         && let Some(label) = provider.label(&question.token)
     {
-        (draft.token, draft.status, draft.refusal) = (label, 0, None);
-        if hold(&draft.entry(0)) {
-            let (entry, answer) = shared.journal.hold(&draft);
-            let label = draft.token;
+        (draft.token, draft.status, draft.refusal) = (Some(Arc::clone(&label)), 0, None);
+        let entry = draft.entry();
+        if hold(&entry) {
+            let (entry, answer) = shared.journal.hold(draft, entry);
             let call = Call { shared, number: entry, ticket: None, bytes: 0, ended: Ended::Gone, phase };
             return Begun::Later(Box::pin(by_hand(call, number, label, question, answer)));
         }
@@ -122,7 +122,7 @@ fn begin(
     draft.token = decision.label;
     draft.status = told.reply.status.code();
     draft.refusal = match plan.refusal {
-        None if draft.token.is_empty() => Some("token"),
+        None if draft.token.is_none() => Some("token"),
         refusal => refusal.map(refusal_word),
     };
     draft.fault = plan.answer.fault.as_ref().map(fault_word);
@@ -333,6 +333,5 @@ fn send(
         return Sending::Raw(Box::new(Raw { head, fault: raw, chunked, length, course, call }));
     }
     let length = (!stream && !endless).then(|| course.length());
-    let clock = Arc::clone(&call.shared.clock);
-    Sending::Http(Box::new(response.map(|()| Stream::new(course, clock, length, Some(call)))))
+    Sending::Http(response.map(|()| Stream::new(course, length, Some(call))))
 }

@@ -1,21 +1,22 @@
 //! What every connection shares: the providers, the clock, the journal and the limits.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwapOption;
 use firedrill_clock::Clock;
 use firedrill_failover::Instant;
 use firedrill_line::Limits;
 use hyper::header::HeaderValue;
 use tokio::sync::watch;
 
-use crate::server::date::Dates;
+use crate::server::date::date;
 use crate::server::journal::{Entry, Journal};
 use crate::server::provider::Provider;
 
 /// Which requests are held.
-pub(crate) type Hold = Arc<dyn Fn(&Entry) -> bool + Send + Sync>;
+pub(crate) type Hold = Box<dyn Fn(&Entry) -> bool + Send + Sync>;
 
 /// A port of the mock.
 pub(crate) struct Port {
@@ -30,12 +31,9 @@ pub(crate) struct Shared {
     pub(crate) ports: Vec<Port>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Journal,
-    /// The name of no provider, and of no token.
-    pub(crate) nobody: Arc<str>,
-    pub(crate) dates: Dates,
     pub(crate) limits: Arc<Limits>,
     /// Which requests are held until somebody answers them.
-    pub(crate) hold: Mutex<Option<Hold>>,
+    pub(crate) hold: ArcSwapOption<Hold>,
     /// Connections of clients just now.
     pub(crate) connections: AtomicUsize,
     /// Told when a provider begins anew, so that whoever listens looks again.
@@ -47,18 +45,12 @@ pub(crate) struct Shared {
 impl Shared {
     /// What an answer of just now has as its date.
     pub(crate) fn date(&self) -> HeaderValue {
-        self.dates.at(self.clock.wall())
-    }
-
-    /// Which requests are held, if any may be.
-    pub(crate) fn hold(&self) -> Option<Hold> {
-        // Nothing that is done under the lock can leave it half done.
-        self.hold.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        date(self.clock.wall())
     }
 
     /// From now on those are held that are so; those that are held already stay so.
     pub(crate) fn hold_those(&self, hold: Hold) {
-        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(hold);
+        self.hold.store(Some(Arc::new(hold)));
     }
 
     /// Whether nobody listens on a port at `now`.

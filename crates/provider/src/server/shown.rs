@@ -40,12 +40,13 @@ pub(crate) fn shown<'a>(text: &'a str, secrets: &[&str]) -> Cow<'a, str> {
 
 /// Whether a text is short, has nothing that needs to be written out, and no word as long as a key: most are.
 fn is_plain(text: &str) -> bool {
-    let (mut run, mut longest) = (0, 0);
-    for byte in text.bytes() {
-        run = if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    text.len() <= LONGEST && longest < SHORTEST_KEY && text.bytes().all(|byte| byte.is_ascii_graphic())
+    let is_in_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let has_key = |text: &str| {
+        text.as_bytes().chunk_by(|a, b| is_in_key(a) && is_in_key(b)).any(|word| word.len() >= SHORTEST_KEY)
+    };
+    text.len() <= LONGEST
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+        && (text.len() < SHORTEST_KEY || !has_key(text))
 }
 
 pub(crate) const fn refusal_word(refusal: Refusal) -> &'static str {

@@ -4,13 +4,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use firedrill_clock::{Clock, Real};
 use firedrill_yaml::quoted;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::dialect::Dialect;
-use crate::server::date::Dates;
 use crate::server::file::MockFile;
 use crate::server::journal::Journal;
 use crate::server::provider::Provider;
@@ -122,10 +122,8 @@ impl Server {
             ports,
             clock: settings.clock,
             journal: Journal::default(),
-            nobody: "".into(),
-            dates: Dates::default(),
             limits: Arc::new(settings.limits),
-            hold: None.into(),
+            hold: ArcSwapOption::empty(),
             connections: 0.into(),
             begun: watch::Sender::new(()),
             stop: watch::Sender::new(false),
