@@ -85,6 +85,10 @@ pub(crate) fn gateway(args: &Args, out: &mut Out) -> Result<Ended, Error> {
         }
     };
     drop(source);
+    if args.admin_port.is_some() && file.settings.admin.is_none() {
+        let problem = Problem::new("`--admin-port` has no effect: the file says `admin: none`");
+        return Err(problem.hint("leave one of the two out").into());
+    }
     // Who collects lines of JSON is told nothing else.
     let pretty = !args.quiet && (args.check || file.log == LogFormat::Pretty);
     if pretty {
@@ -142,7 +146,8 @@ async fn open(args: &Args, file: GatewayFile, out: &mut Out) -> Result<Ended, Er
 }
 
 fn unopened(error: &StoreError) -> Problem {
-    Problem::new(error.to_string()).hint("`store` says where the log is kept")
+    let hint = "`store` says where the log is kept; `pool`, or without it the type and the upstream, says whose it is";
+    Problem::new(error.to_string()).hint(hint)
 }
 
 async fn serve<S: Store + 'static>(

@@ -1,6 +1,7 @@
 //! Finds scenario files and reads them, for those subcommands that do something with each.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use firedrill_scenario::{Scenario, find};
 use firedrill_yaml::{Problem, Source};
@@ -15,7 +16,7 @@ pub(crate) struct File {
     pub(crate) path: PathBuf,
     /// The path as it is shown.
     pub(crate) shown: String,
-    pub(crate) read: Result<Box<Scenario>, Unusable>,
+    pub(crate) read: Result<Arc<Scenario>, Unusable>,
 }
 
 /// Why a file is no scenario.
@@ -60,7 +61,7 @@ fn file(path: PathBuf) -> File {
     let read = match Source::read(&path) {
         Err(problem) => Err(Unusable { problems: vec![problem], source: None }),
         Ok(source) => Scenario::parse(&source)
-            .map(Box::new)
+            .map(Arc::new)
             .map_err(|problems| Unusable { problems, source: Some(source) }),
     };
     File { shown: shown(&path), path, read }

@@ -2,6 +2,7 @@
 //! in `run/human.rs`, `run/json.rs` and `run/junit.rs`, where a log goes in `run/log.rs`, and what they are run against in
 //! `run/target.rs`.
 
+mod ahead;
 mod human;
 mod json;
 mod junit;
@@ -11,6 +12,7 @@ mod target;
 
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use firedrill_scenario::{Failure, History, Run, Scenario, Verdict};
@@ -139,7 +141,8 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Ended, Error> {
     let interrupt = Interrupt::listen();
     let lines = Lines::of(files.iter().map(|file| &*file.shown));
     let progress = Progress::new(files.len());
-    let mut target = args.target.ready(&interrupt, &progress)?;
+    let readable = || files.iter().filter_map(|file| file.read.as_ref().ok()).map(Arc::clone).collect();
+    let mut target = args.target.ready(readable, args.seed, &interrupt, &progress)?;
     let again: Rc<str> = args.target.again().into();
 
     let mut report = Report { left_out, ..Report::default() };

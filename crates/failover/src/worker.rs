@@ -302,12 +302,26 @@ impl Worker {
     ///
     /// No probe is sent: that needs a lease, and a lease needs the log.
     pub fn decide_alone(&mut self, uptime: Duration, command: &Command) -> bool {
+        self.decide_alone_and_tell(uptime, command, |_, _| ())
+    }
+
+    /// As [`Worker::decide_alone`], and has `tell` told each entry that it takes to be accepted, with the pool before it: first
+    /// the append in flight, if the log was asked for one when it went away. None of them is in the log, and their versions are
+    /// what they would be there if nobody else appended anything.
+    pub fn decide_alone_and_tell(
+        &mut self,
+        uptime: Duration,
+        command: &Command,
+        mut tell: impl FnMut(&Pool, &Entry),
+    ) -> bool {
         self.clock.observe(uptime);
         let at = self.clock.reading();
         let ahead = self.ahead.get_or_insert_with(|| {
             let mut pool = self.fold.pool().clone();
             if let Some(InFlight::Append(append)) = &self.in_flight {
-                pool.apply(&append.clone().into_entry());
+                let entry = append.clone().into_entry();
+                tell(&pool, &entry);
+                pool.apply(&entry);
             }
             Box::new(pool)
         });
@@ -319,7 +333,9 @@ impl Worker {
             return false;
         }
         let version = ahead.version().next();
-        ahead.apply_as(&Entry { version, at, by: self.id, proposal: 0, events: events.into() });
+        let entry = Entry { version, at, by: self.id, proposal: 0, events: events.into() };
+        tell(ahead, &entry);
+        ahead.apply_as(&entry);
         true
     }
 

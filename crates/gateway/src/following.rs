@@ -109,4 +109,8 @@ impl<O: Observer> Observer for Following<O> {
         self.inner.founded_anew(founding);
         self.tell();
     }
+
+    fn decided_alone(&mut self, before: &Pool, entry: &Entry) {
+        self.inner.decided_alone(before, entry);
+    }
 }

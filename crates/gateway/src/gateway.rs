@@ -139,6 +139,8 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
             move || clock.now().since(began)
         };
         let log_time = Instant::from_millis(wall.saturating_sub(settings.log_zero));
+        let store = Arc::new(store);
+        let remembered = (Arc::clone(&store), settings.pool.clone());
         let (shell, driver) = Shell::new(store, Worker::new(id, log_time, &settings.pool), uptime, observer);
         shell.perform(Command::Join(settings.pool));
         let metrics = Arc::new(Metrics::default());
@@ -171,6 +173,9 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
             let token = settings.admin_token;
             let shared = Arc::clone(&shared);
             let streams = Arc::new(Semaphore::new(Admin::STREAMS));
+            let (store, configured) = remembered;
+            let remember = telling::remember(store, Arc::clone(&story), shared.shell.clone(), configured);
+            others.push(tokio::spawn(remember).abort_handle());
             let admin = Admin { shared, story, worker: id, token, log_zero: settings.log_zero, streams };
             others.push(tokio::spawn(admin::serve(Arc::new(admin), listener)).abort_handle());
         }

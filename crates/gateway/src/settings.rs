@@ -99,6 +99,13 @@ impl FromStr for Route {
         if authority.as_str().contains('@') {
             return Err(NotARoute("found a user name in it: tokens stand in `apiTokens`"));
         }
+        // What follows the host is a port or nothing; an IPv6 address has its own colons in brackets.
+        let port =
+            authority.as_str().rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+        let is_one = |port: &str| !port.starts_with('+') && port.parse().is_ok_and(|port: u16| port > 0);
+        if port.is_some_and(|port| !is_one(port)) {
+            return Err(NotARoute("found a port that is none: it is a number from 1 to 65535"));
+        }
         let path = parts.path_and_query;
         if path.as_ref().is_some_and(|path| path.query().is_some()) || text.contains('#') {
             return Err(NotARoute("found a `?` or a `#`: every request brings its own"));

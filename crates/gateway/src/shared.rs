@@ -116,12 +116,7 @@ impl Chance {
     /// That of the next request. It derives from the seed and from how many there were before: no lock, and no order of threads
     /// within a request.
     pub(crate) fn next(&self) -> Random {
-        let number = self.drawn.fetch_add(1, Ordering::Relaxed);
-        // SplitMix64 (Steele, Lea, Flood 2014): neighbours become strangers.
-        let mut mixed = self.seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Random::new(mixed ^ (mixed >> 31), 0)
+        Random::nth(self.seed, self.drawn.fetch_add(1, Ordering::Relaxed))
     }
 }
 

@@ -1,14 +1,15 @@
 //! What enters the log, told to people: a log line for each event, and the newest appends for whoever asks later.
 //!
-//! What a worker decides alone, while its store is away, enters the log when the store is back, and is told then.
+//! What a worker decides alone, while its store is away, is a log line at once, without a version. It enters the log when the store
+//! is back, as far as it is still so then, and is told as all that enters it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use firedrill_failover::{
-    Config, Entry, Event, Fingerprint, Founding, Newer, Pool, Start, Status, Version, wire,
+    Config, Entry, Event, Fingerprint, Founding, Head, Instant, Newer, Pool, Start, Status, Version, wire,
 };
-use firedrill_store::{Observer, Reach, Shell};
+use firedrill_store::{Observer, Reach, Shell, Store};
 use tokio::sync::watch;
 use tracing::Level;
 
@@ -95,6 +96,21 @@ impl Story {
         self.news.subscribe()
     }
 
+    /// Learns why tokens of `before` are taken out by `entry`.
+    fn learn(&self, before: &Pool, entry: &Entry) {
+        for (token, why) in reasons(before, entry) {
+            self.lock().why.insert(token, why);
+        }
+    }
+
+    /// Learns what was so before all that was told.
+    fn remember(&self, why: BTreeMap<Fingerprint, Why>) {
+        let mut kept = self.lock();
+        for (token, why) in why {
+            kept.why.entry(token).or_insert(why);
+        }
+    }
+
     fn keep(&self, told: Told) {
         let mut kept = self.lock();
         kept.bytes += told.text.len();
@@ -125,18 +141,10 @@ impl<O> Telling<O> {
             return self.untold(entry);
         }
         for event in &entry.events {
-            log(before, entry, event);
+            log(before, entry, event, Known::ToAll);
         }
         if let Some(story) = &self.story {
-            for event in &entry.events {
-                let (token, why) = match *event {
-                    Event::Removed { token, status, .. } => (token, Why::Status(status)),
-                    Event::TakenOut { token } => (token, Why::ByHand),
-                    _ => continue,
-                };
-                let Some(known) = before.token(token) else { continue };
-                story.lock().why.insert(known.fingerprint, why);
-            }
+            story.learn(before, entry);
             story.keep(Told { version: entry.version, event: "append", text: text(before, entry).into() });
         }
         self.before = pool.try_apply(entry).is_ok().then_some(pool);
@@ -164,6 +172,11 @@ impl<O> Telling<O> {
             version = version_number,
             "{how}: {tokens} tokens, {available} available"
         );
+        if available == 0 && pool.policy().failover().is_some() {
+            let now = Event::NoneAvailable;
+            let sentence = now.sentence(pool, Instant::ZERO);
+            tracing::warn!(target: "firedrill", version = version_number, "{sentence}");
+        }
         if let Some(story) = &self.story {
             let sentence = format!("{how}: {tokens} tokens, {available} available");
             let text = serde_json::json!({ "snapshot": version_number, "sentences": [sentence] }).to_string();
@@ -171,6 +184,39 @@ impl<O> Telling<O> {
         }
         self.before = Some(pool.clone());
     }
+}
+
+/// Which tokens of `before` are taken out by `entry`, and why.
+fn reasons(before: &Pool, entry: &Entry) -> impl Iterator<Item = (Fingerprint, Why)> {
+    entry.events.iter().filter_map(|event| {
+        let (token, why) = match *event {
+            Event::Removed { token, status, .. } => (token, Why::Status(status)),
+            Event::TakenOut { token } => (token, Why::ByHand),
+            _ => return None,
+        };
+        Some((before.token(token)?.fingerprint, why))
+    })
+}
+
+/// Learns why tokens were taken out before this gateway began, as far as its store still has that.
+pub(crate) async fn remember<S: Store>(store: Arc<S>, story: Arc<Story>, shell: Shell, configured: Config) {
+    let mut standing = shell.watch();
+    if standing.wait_for(|standing| standing.reach == Reach::Connected).await.is_err() {
+        return;
+    }
+    let Ok(newer) = store.read(Head::EMPTY).await else { return };
+    let mut pool = match &newer.start {
+        Start::Snapshot(fold) => fold.pool().clone(),
+        Start::Here | Start::Beginning => Pool::new(&configured),
+    };
+    let mut why = BTreeMap::new();
+    for entry in &newer.entries {
+        why.extend(reasons(&pool, entry));
+        if pool.try_apply(entry).is_err() {
+            return;
+        }
+    }
+    story.remember(why);
 }
 
 /// The pool as the first event of a log configures it.
@@ -181,20 +227,33 @@ fn founded(entry: &Entry) -> Option<Pool> {
     })
 }
 
+/// Who knows of an entry.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Known {
+    /// It is in the log.
+    ToAll,
+    /// This gateway has decided it alone.
+    Here,
+}
+
 /// One line for one event, in the engine's own sentence.
-fn log(before: &Pool, entry: &Entry, event: &Event) {
+fn log(before: &Pool, entry: &Entry, event: &Event, known: Known) {
     macro_rules! at {
         ($level:expr) => {
             if tracing::enabled!(target: "firedrill", $level) {
                 let id = event.token().and_then(|id| before.token(id));
-                let (version, at, worker) = (entry.version.appends(), entry.at.as_millis(), entry.by.number());
+                let token = id.map(|token| token.label);
+                // Among what only this gateway knows nothing has a version.
+                let (alone, version) = match known {
+                    Known::ToAll => (None, Some(entry.version.appends())),
+                    Known::Here => (Some(true), None),
+                };
+                let (at, worker) = (entry.at.as_millis(), entry.by.number());
                 let sentence = event.sentence(before, entry.at);
-                match id.map(|token| token.label) {
-                    Some(token) => {
-                        tracing::event!(target: "firedrill", $level, version, at, worker, token, "{sentence}");
-                    }
-                    None => tracing::event!(target: "firedrill", $level, version, at, worker, "{sentence}"),
-                }
+                let more = if known == Known::Here { "; decided alone, not in the log yet" } else { "" };
+                tracing::event!(
+                    target: "firedrill", $level, version, alone, at, worker, token, "{sentence}{more}"
+                );
             }
         };
     }
@@ -246,6 +305,16 @@ impl<O: Observer> Observer for Telling<O> {
             "the log was lost, and is founded anew from what this gateway heard",
         );
         self.inner.founded_anew(founding);
+    }
+
+    fn decided_alone(&mut self, before: &Pool, entry: &Entry) {
+        for event in &entry.events {
+            log(before, entry, event, Known::Here);
+        }
+        if let Some(story) = &self.story {
+            story.learn(before, entry);
+        }
+        self.inner.decided_alone(before, entry);
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) async fn tick(
         if interval != before {
             (began, before) = (clock.now(), interval);
         }
-        // A worker that decides alone does not tell what it decides.
+        // What a worker decides alone is not in the beat, which is that of the log.
         let alone = standing.borrow_and_update().reach != Reach::Connected;
         let due = async {
             match beat.filter(|beat| beat.needed || alone) {

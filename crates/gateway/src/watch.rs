@@ -80,6 +80,7 @@ impl Watch {
         if let Err(error) = gateway.reconfigure(pool, secrets) {
             return refuse(gateway, at, &error.to_string());
         }
+        gateway.set_timeout(file.settings.timeout);
         for warning in &file.warnings {
             let line = warning.place().map_or(0, |place| place.line);
             tracing::warn!(line, "{}", warning.message());

@@ -183,6 +183,37 @@ fn tokens_are_found_where_they_are_kept() {
     assert!(!unusable.render(false).contains("sk-"), "{}", unusable.render(false));
 }
 
+/// Nobody waits for the end of what has none, and no memory is filled with it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_never_ends_is_refused() {
+    let rest = [
+        "\nupstreamCa: /dev/zero\n",
+        "\nstore: { redis: 'rediss://127.0.0.1', certificates: /dev/zero }\n",
+        "\nadmin: { token: 'file:/dev/zero' }\n",
+    ];
+    let texts = rest
+        .map(|rest| LEAST.to_owned() + rest)
+        .into_iter()
+        .chain([LEAST.replace("sk-a", "'file:/dev/zero'")]);
+    for text in texts {
+        let unusable = GatewayFile::parse(&Source::new("gateway.yaml", &text)).expect_err("it has no end");
+        let problems: Vec<String> = unusable.problems.iter().map(ToString::to_string).collect();
+        let [problem] = &*problems else { panic!("{problems:?}") };
+        assert!(problem.contains("it is larger than ") && problem.contains(" KiB"), "{problem}");
+    }
+}
+
+#[test]
+fn a_port_of_an_upstream_is_a_port() {
+    for good in ["http://a:1", "https://a:65535/v1", "http://[::1]", "http://[::1]:8080", "http://a"] {
+        assert!(good.parse::<firedrill_gateway::Route>().is_ok(), "{good}");
+    }
+    for bad in ["http://a:0", "http://a:65536", "http://a:", "http://a:+1", "http://[::1]:0"] {
+        assert!(bad.parse::<firedrill_gateway::Route>().is_err(), "{bad}");
+    }
+}
+
 #[test]
 fn what_takes_effect_at_a_start_only_is_known() {
     let before = parse(LEAST);

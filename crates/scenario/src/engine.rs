@@ -9,11 +9,12 @@ pub(crate) use passing::MOST_APPENDS;
 use std::collections::{BTreeMap, VecDeque};
 
 use firedrill_failover::{
-    Command, Config, Duration, Entry, Instant, Log, MemoryLog, Random, Status, TokenId, Worker, WorkerId,
+    Command, Config, Duration, Entry, Instant, Log, MemoryLog, Status, TokenId, Worker, WorkerId,
 };
 
 use crate::account::Account;
 use crate::always::Invariant;
+use crate::chance::Chance;
 use crate::recording::Recording;
 use crate::scenario::{Action, Expectation, Scenario};
 use crate::schedules::{Explored, explore};
@@ -62,7 +63,7 @@ struct Member {
     worker: Worker,
     /// When it was made.
     made: Instant,
-    random: Random,
+    chance: Chance,
     alive: bool,
     next_tick: Instant,
     /// The upstream's time for an answer, and for each piece of it.
@@ -92,7 +93,7 @@ impl EngineTarget {
         let member = |number: u32| Member {
             worker: Worker::new(WorkerId::new(u64::from(number)), Instant::ZERO, config),
             made: Instant::ZERO,
-            random: Random::new(seed, u64::from(number)),
+            chance: Chance::of(seed, WorkerId::new(u64::from(number))),
             alive: true,
             next_tick: Instant::ZERO,
             timeout: scenario.timeout,
@@ -194,8 +195,8 @@ impl EngineTarget {
 
     /// Sends the next attempt of a request; `None` if there is no token left to try.
     fn attempt(&mut self, trip: &mut Trip) -> Result<Option<Attempted>, Refusal> {
-        let Member { worker, random, .. } = &mut self.members[trip.member];
-        let attempted = trip.attempt(worker.pool(), random, &mut self.provider, self.time)?;
+        let pool = self.members[trip.member].worker.pool();
+        let attempted = trip.attempt(pool, &mut self.provider, self.time)?;
         if let Some(Attempted { label, fallback, .. }) = &attempted {
             self.effect.draws.push((label.clone(), *fallback));
         }
@@ -289,6 +290,7 @@ impl EngineTarget {
         let (id, config) = (WorkerId::new(self.ids_given), self.config.clone());
         let next_tick = self.time + self.interval.unwrap_or_default();
         let member = &mut self.members[index];
+        member.chance = Chance::of(self.seed, id);
         (member.worker, member.made) = (Worker::new(id, self.wall, &config), self.time);
         (member.alive, member.next_tick, member.timeout) = (true, next_tick, self.timeout);
         // It hears the log before it joins, and what fell due while nobody was there is done at once.
@@ -300,9 +302,10 @@ impl EngineTarget {
         Ok(())
     }
 
-    fn trip(&self, worker: u32, draws: &[String], stream: bool) -> Result<Trip, Refusal> {
-        let member = self.member(worker)?;
-        Ok(Trip::new(member, draws, stream, self.time, self.members[member].timeout))
+    fn trip(&mut self, worker: u32, draws: &[String], stream: bool) -> Result<Trip, Refusal> {
+        let index = self.member(worker)?;
+        let member = &mut self.members[index];
+        Ok(Trip::new(index, (draws, member.chance.next()), stream, self.time, member.timeout))
     }
 }
 

@@ -24,12 +24,13 @@ use firedrill_yaml::Problem;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
+use crate::chance::seed_of_worker;
 use crate::question::{MODEL, Question};
 use crate::recording::Recording;
 use crate::run::{Run, Verdict, run};
 use crate::scenario::{Action, Scenario, StepKind};
 use crate::target::{Effect, History, PoolState, Refusal, Target};
-use crate::trip::{LLM_TOKENS, Trip};
+use crate::trip::LLM_TOKENS;
 use ask::{Got, ask};
 use clock::Stepped;
 use gate::Gate;
@@ -60,6 +61,8 @@ pub struct GatewayTarget {
 /// All of it but what runs it.
 struct Play {
     clock: Stepped,
+    /// What every draw derives from.
+    seed: u64,
     gate: Arc<Gate>,
     stage: Arc<Stage>,
     mock: MockProvider,
@@ -139,8 +142,9 @@ impl Play {
         let mock = mock.start().await.map_err(|error| format!("cannot start the provider: {error}"))?;
         let mut play = Self {
             clock,
+            seed,
             gate: Gate::closed(scenario.workers as usize),
-            stage: Stage::new(scenario.workers, seed),
+            stage: Stage::new(),
             mock,
             members: Vec::new(),
             ids_given: 0,
@@ -197,6 +201,7 @@ impl Play {
             .clock(self.clock.clone())
             .store(self.gate.door(worker))
             .worker(id)
+            .seed(seed_of_worker(self.seed, id))
             .rehearsal(hook);
         let gateway = gateway.start().await.map_err(|error| format!("cannot start a gateway: {error}"))?;
         Ok(Member { id, gateway: Some(gateway) })
@@ -271,7 +276,7 @@ impl Play {
         let address = self.running(member)?.address();
         self.requests += 1;
         let number = self.requests;
-        self.stage.send(number, Trip::new(member, draws, stream, self.clock.now(), self.timeout));
+        self.stage.send(number, member, draws);
         let question = Question { dialect: self.dialect, stream };
         self.clients.insert(number, tokio::spawn(ask(address, number, question)));
         Ok((member, number))

@@ -27,6 +27,7 @@ mod account;
 mod always;
 mod answer;
 mod calls;
+mod chance;
 mod check;
 mod conform;
 mod engine;
@@ -51,6 +52,7 @@ pub mod written;
 
 pub use always::Invariant;
 pub use calls::{Bounds, Calls, CallsFile};
+pub use chance::seed_of_worker;
 pub use conform::{Conformance, Difference, conform};
 pub use engine::EngineTarget;
 pub use find::find;

@@ -89,6 +89,8 @@ pub(crate) struct Trip {
     /// The worker that serves it, from 0.
     pub(crate) member: usize,
     draws: Vec<String>,
+    /// Where draws that are not named come from.
+    random: Random,
     /// Whether its client asks for a stream.
     stream: bool,
     tried: Vec<TokenId>,
@@ -117,13 +119,13 @@ pub(crate) struct Attempted {
 impl Trip {
     pub(crate) fn new(
         member: usize,
-        draws: &[String],
+        (draws, random): (&[String], Random),
         stream: bool,
         began: Instant,
         timeout: Duration,
     ) -> Self {
         let (tried, at_once, last) = (Vec::new(), false, None);
-        Self { member, draws: draws.to_vec(), stream, tried, began, timeout, at_once, last }
+        Self { member, draws: draws.to_vec(), random, stream, tried, began, timeout, at_once, last }
     }
 
     /// The same, for a moment at which other things happen too.
@@ -138,11 +140,10 @@ impl Trip {
     pub(crate) fn attempt(
         &mut self,
         pool: &Pool,
-        random: &mut Random,
         provider: &mut Provider,
         now: Instant,
     ) -> Result<Option<Attempted>, Refusal> {
-        let Some(Selection { token, fallback }) = self.draw(pool, random)? else { return Ok(None) };
+        let Some(Selection { token, fallback }) = self.draw(pool)? else { return Ok(None) };
         let label = pool.token(token).map(|token| token.label.to_owned()).unwrap_or_default();
         let left = pool.policy().retry().map_or(self.timeout, |retry| retry.left(self.began, now));
         let patience = Patience { headers: self.timeout.min(left), piece: self.timeout };
@@ -171,7 +172,7 @@ impl Trip {
     ///
     /// # Errors
     /// If the one that should be drawn cannot be.
-    pub(crate) fn draw(&self, pool: &Pool, random: &mut Random) -> Result<Option<Selection>, Refusal> {
+    fn draw(&mut self, pool: &Pool) -> Result<Option<Selection>, Refusal> {
         let attempt = self.tried.len();
         if let Some(label) = self.draws.get(attempt) {
             let drawn = pool.select_this(label, &self.tried);
@@ -180,15 +181,9 @@ impl Trip {
                 .map_err(|why| Refusal::Impossible(format!("{label} cannot be drawn: {why}")));
         }
         Ok(match attempt {
-            0 => Some(pool.select(random)),
-            _ => pool.select_another(random, &self.tried),
+            0 => Some(pool.select(&mut self.random)),
+            _ => pool.select_another(&mut self.random, &self.tried),
         })
-    }
-
-    /// An attempt is made with `token`.
-    #[cfg(feature = "gateway")]
-    pub(crate) fn tries(&mut self, token: TokenId) {
-        self.tried.push(token);
     }
 
     /// Whether it is tried once more after its last answer, as far as `policy` says and the client has nothing of that answer.
@@ -205,11 +200,16 @@ impl Trip {
     /// # Errors
     /// If a token should have been drawn in an attempt that there was not.
     pub(crate) fn end(&self) -> Result<(), Refusal> {
-        match self.draws.get(self.tried.len()) {
-            Some(label) => {
-                Err(Refusal::Impossible(format!("{label} was not drawn: there was no further attempt")))
-            }
-            None => Ok(()),
-        }
+        all_drawn(&self.draws, self.tried.len())
     }
+}
+
+/// Whether a request that should draw `draws` has done so in so many attempts.
+///
+/// # Errors
+/// If a token should have been drawn in an attempt that there was not.
+pub(crate) fn all_drawn(draws: &[String], attempts: usize) -> Result<(), Refusal> {
+    draws.get(attempts).map_or(Ok(()), |label| {
+        Err(Refusal::Impossible(format!("{label} was not drawn: there was no further attempt")))
+    })
 }

@@ -93,6 +93,15 @@ impl RedisStore {
         Ok(Self { shared, runtime, follower })
     }
 
+    /// Whether [`RedisStore::begin`] could begin with these: the URL and the options are read, and so are the certificates. No
+    /// server is asked.
+    ///
+    /// # Errors
+    /// [`StoreError::Settings`], or [`StoreError::Io`] for certificates that cannot be read.
+    pub fn check(url: &str, options: &RedisOptions) -> Result<(), StoreError> {
+        Server::new(url, Fingerprint::new(0), options.clone()).map(drop)
+    }
+
     /// Hears everything that is in the log by now: one round trip if nothing is newer.
     ///
     /// # Errors

@@ -1,18 +1,21 @@
 //! What scenarios are run against, as the command line says it: the engine, our gateway, or somebody else's.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::builder::NonEmptyStringValueParser;
 use firedrill_clock::Real;
 use firedrill_failover::Duration;
 use firedrill_provider::Dialect;
 use firedrill_scenario::{
-    GatewayUrl, Header, Run, Scenario, Settings, Stranger, TimeScale, Watch, run_on_engine, run_on_gateway,
+    GatewayUrl, Header, Run, Scenario, Settings, Stranger, TimeScale, Watch, run_on_engine,
 };
 use firedrill_yaml::{Problem, closest, quoted};
 
+use super::ahead::Ahead;
 use super::progress::Progress;
 use crate::args::span;
 use crate::interrupt::Interrupt;
@@ -23,6 +26,9 @@ const PATH: &str = "/v1/chat/completions";
 const MODEL: &str = "gpt-4o";
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// A secret in a file of its own has at most so many bytes.
+const MOST_SECRET: u64 = 64 << 10;
+
 /// What scenarios are run against.
 #[derive(Debug, clap::Args)]
 pub(super) struct TargetArgs {
@@ -32,7 +38,7 @@ pub(super) struct TargetArgs {
     target: Word,
 
     /// Where the mock provider listens, for the gateway to be pointed at
-    #[arg(long, value_name = "IP:PORT", help_heading = HEADING)]
+    #[arg(long, value_name = "IP:PORT", value_parser = address, help_heading = HEADING)]
     mock_listen: Option<SocketAddr>,
 
     /// What the mock provider speaks (default: openai)
@@ -53,7 +59,7 @@ pub(super) struct TargetArgs {
     headers: Vec<String>,
 
     /// How long an answer may take (default: 60s)
-    #[arg(long, value_name = "TIME", value_parser = span, help_heading = HEADING)]
+    #[arg(long, value_name = "TIME", value_parser = some_time, help_heading = HEADING)]
     timeout: Option<Duration>,
 
     /// How much of a scenario's time really passes, for a gateway whose
@@ -70,6 +76,8 @@ enum Word {
     Engine,
     Gateway,
     Url(GatewayUrl),
+    /// A URL with a name and a password in it. What is wrong while the command line is read is shown as it was written.
+    Named,
 }
 
 impl FromStr for Word {
@@ -84,6 +92,10 @@ impl FromStr for Word {
         if let Some(meant) = closest(text, ["engine", "gateway"]) {
             return Err(format!("unknown target {}, did you mean `{meant}`?", quoted(text)));
         }
+        let authority = text.split_once("://").and_then(|(_, rest)| rest.split('/').next());
+        if authority.is_some_and(|authority| authority.contains('@')) {
+            return Ok(Self::Named);
+        }
         text.parse().map(Self::Url)
     }
 }
@@ -94,8 +106,25 @@ fn secret(word: &str) -> Result<String, String> {
         return std::env::var(name).map_err(|_| format!("the environment has no {}", quoted(name)));
     }
     let path = word.strip_prefix("file:").unwrap_or(word);
-    let read = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", quoted(path)))?;
+    let wrong = |why: &str| format!("cannot read {}: {why}", quoted(path));
+    let mut read = String::new();
+    File::open(path)
+        .and_then(|file| file.take(MOST_SECRET + 1).read_to_string(&mut read))
+        .map_err(|error| wrong(&error.to_string()))?;
+    if read.len() as u64 > MOST_SECRET {
+        return Err(wrong("it is larger than 64 KiB"));
+    }
     Ok(read.trim().to_owned())
+}
+
+fn address(written: &str) -> Result<SocketAddr, String> {
+    let wrong = |_| "expected an address with its port, such as `127.0.0.1:4141`".to_owned();
+    written.parse().map_err(wrong)
+}
+
+fn some_time(written: &str) -> Result<Duration, String> {
+    let positive = span(written).ok().filter(|time| *time > Duration::ZERO);
+    positive.ok_or_else(|| "expected a length of time above zero with its unit, such as `60s`".to_owned())
 }
 
 fn path(written: &str) -> Result<String, String> {
@@ -106,15 +135,16 @@ fn path(written: &str) -> Result<String, String> {
 /// What scenarios are run against, ready.
 pub(super) enum Target {
     Engine,
-    Gateway,
+    Gateway(Ahead),
     Stranger(Box<Stranger>),
 }
 
 impl Target {
+    /// Runs `scenario`, which is the next of those that it was made ready for.
     pub(super) fn run(&mut self, scenario: &Scenario, seed: Option<u64>) -> Run {
         match self {
             Self::Engine => run_on_engine(scenario, seed),
-            Self::Gateway => run_on_gateway(scenario, seed),
+            Self::Gateway(ahead) => ahead.next(),
             Self::Stranger(stranger) => stranger.run(scenario, seed.unwrap_or(scenario.seed)),
         }
     }
@@ -137,20 +167,30 @@ impl Watch for Watching {
 }
 
 impl TargetArgs {
-    /// Makes the target ready, which for a gateway means that the mock provider listens.
+    /// Makes the target ready for `scenarios`, which for a gateway at a URL means that the mock provider listens.
     ///
     /// # Errors
     /// If something is said that this target cannot use, or is missing, or the port cannot be had.
-    pub(super) fn ready(&self, interrupt: &Interrupt, progress: &Progress) -> Result<Target, Problem> {
+    pub(super) fn ready(
+        &self,
+        scenarios: impl FnOnce() -> Vec<Arc<Scenario>>,
+        seed: Option<u64>,
+        interrupt: &Interrupt,
+        progress: &Progress,
+    ) -> Result<Target, Problem> {
         let gateway = match &self.target {
             Word::Url(url) => url,
+            Word::Named => {
+                let problem = Problem::new("expected a URL without a name and a password in `--target`");
+                return Err(problem.hint("say them with `--header 'authorization: Basic env:NAME'`"));
+            }
             other => {
                 if let Some(option) = self.given().first() {
                     let message = format!("`--{option}` is for a gateway at a URL");
                     return Err(Problem::new(message).hint("name it: `--target http://127.0.0.1:8080`"));
                 }
                 return match other {
-                    Word::Gateway => Ok(Target::Gateway),
+                    Word::Gateway => Ok(Target::Gateway(Ahead::begin(scenarios(), seed))),
                     _ => Ok(Target::Engine),
                 };
             }
@@ -182,7 +222,7 @@ impl TargetArgs {
 
     /// Whether it keeps a log that can be written down.
     pub(super) fn tells_its_log(&self) -> bool {
-        !matches!(self.target, Word::Url(_))
+        !matches!(self.target, Word::Url(_) | Word::Named)
     }
 
     /// The options that only a gateway at a URL has use for.
@@ -202,7 +242,7 @@ impl TargetArgs {
     /// The options with which the same target is had again, with a blank before each; no secret is in them.
     pub(super) fn again(&self) -> String {
         let target = match &self.target {
-            Word::Engine => return String::new(),
+            Word::Engine | Word::Named => return String::new(),
             Word::Gateway => "gateway".to_owned(),
             Word::Url(url) => url.to_string(),
         };

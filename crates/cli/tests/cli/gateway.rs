@@ -235,6 +235,78 @@ fn log_lines_are_objects_if_they_are_asked_for() {
 }
 
 #[test]
+fn a_timeout_that_is_loaded_again_holds_for_the_next_request() {
+    let sandbox = Sandbox::new();
+    let address = upstream(|_| {
+        loop {
+            std::thread::park();
+        }
+    });
+    let text = file(&address, "sk-planted");
+    sandbox.write("gateway.yaml", &text);
+    let mut serving = serve(&sandbox, "");
+    sandbox.write("gateway.yaml", text.replace("  type", "  timeout: 1\n  type"));
+    serving.signal("-HUP");
+    serving.until(|state| state["configuration"]["reloads"] == 1);
+    let answer = ask(&serving.gateway, "POST", "/v1/chat/completions", QUESTION);
+    assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+    serving.signal("-TERM");
+    let (_, err) = serving.end();
+    assert!(!err.contains("at the next start"), "{err}");
+}
+
+#[test]
+fn why_a_token_is_out_is_known_after_a_restart() {
+    let sandbox = Sandbox::new();
+    let address = upstream(|_| status(429));
+    sandbox.write("gateway.yaml", file(&address, "sk-planted"));
+    let mut serving = serve(&sandbox, "");
+    ask(&serving.gateway, "POST", "/v1/chat/completions", QUESTION);
+    let before = serving.until(|state| state["pool"]["available"] == 0);
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+    let mut again = serve(&sandbox, "");
+    let after = again.until(|state| state["pool"]["tokens"][0]["out"]["status"] == "429");
+    assert_eq!(after["pool"]["tokens"][0]["out"], before["pool"]["tokens"][0]["out"]);
+    again.signal("-TERM");
+    let (_, err) = again.end();
+    assert!(err.contains("WARN warning: no token is available, requests draw a fallback"), "{err}");
+}
+
+/// Nobody listens where its log should be. What it decides meanwhile is told at once, and told as what it is.
+#[test]
+fn what_it_decides_while_its_store_is_away_is_logged_at_once() {
+    let sandbox = Sandbox::new();
+    let address = upstream(|_| status(429));
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let text =
+        file(&address, "sk-planted").replace("file: pool.jsonl", &format!("redis: 'redis://{nobody}'"));
+    sandbox.write("gateway.yaml", text + "log: json\n");
+    let mut serving = serve(&sandbox, "");
+    serving.until(|state| state["log"]["reach"] == "away");
+    ask(&serving.gateway, "POST", "/v1/chat/completions", QUESTION);
+    let state = serving.until(|state| state["pool"]["available"] == 0);
+    assert_eq!(state["pool"]["tokens"][0]["out"]["status"], "429", "{state}");
+    assert_eq!((&state["log"]["version"], &state["log"]["reach"]), (&0.into(), &"away".into()), "{state}");
+    serving.signal("-TERM");
+    let (_, err) = serving.end();
+    let lines: Vec<Value> = err.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let removed = lines.iter().find(|line| line["alone"] == true && line["level"] == "WARN").expect("a line");
+    let message = removed["message"].as_str().expect("text");
+    assert!(message.starts_with("failover: token token-"), "{message}");
+    assert!(
+        message.ends_with(" is unavailable now (429, failure 1 of 1); decided alone, not in the log yet"),
+        "{message}"
+    );
+    assert!(removed["token"].is_string() && removed.get("version").is_none(), "{removed}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["message"].as_str().is_some_and(|m| m.contains("this gateway decides alone")))
+    );
+}
+
+#[test]
 fn a_file_can_be_checked_alone() {
     let sandbox = Sandbox::new();
     sandbox.write("gateway.yaml", file("127.0.0.1:9", "sk-a, env:CARGO_PKG_NAME"));
@@ -252,11 +324,13 @@ fn what_cannot_be_served_is_told() {
     sandbox.write("gateway.yaml", file("127.0.0.1:9", "sk-planted"));
     sandbox.write("pool.jsonl", "nonsense\n");
     sandbox.write("memory.yaml", "provider: { type: openai, apiTokens: [sk-planted] }\n");
+    sandbox.write("alone.yaml", "provider: { type: openai, apiTokens: [sk-planted] }\nadmin: none\n");
     for (args, message) in [
         (format!("memory.yaml --admin-port 0 --port {port}"), format!("cannot listen on 127.0.0.1:{port}")),
         (format!("memory.yaml --port 0 --admin-port {port}"), format!("cannot listen on 127.0.0.1:{port}")),
         ("gateway.yaml --port 0 --admin-port 0".to_owned(), "pool.jsonl".to_owned()),
         ("none.yaml".to_owned(), "no such file".to_owned()),
+        ("alone.yaml --admin-port 0".to_owned(), "`--admin-port` has no effect".to_owned()),
     ] {
         let ran = sandbox.run(&format!("gateway {args}"));
         assert_eq!((ran.code, &*ran.out), (2, ""), "{ran}");

@@ -164,7 +164,15 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
             format!("{url} --mock-listen 127.0.0.1:0 --time-scale 0"),
             "expected a share from `0.001` to `1000`",
         ),
+        (
+            format!("{url} --mock-listen nowhere"),
+            "expected an address with its port, such as `127.0.0.1:4141`",
+        ),
         (format!("{url} --mock-listen 127.0.0.1:0 --timeout 10"), "expected a length of time"),
+        (format!("{url} --mock-listen 127.0.0.1:0 --timeout 0ms"), "expected a length of time above zero"),
+        ("--target http://me:planted@127.0.0.1:1".to_owned(), "expected a URL without a name and a password"),
+        #[cfg(target_os = "linux")]
+        (format!("{url} --mock-listen 127.0.0.1:0 --header x:file:/dev/zero"), "it is larger than 64 KiB"),
         (
             format!("{url} --mock-listen 127.0.0.1:0 --path v1"),
             "expected a path such as `/v1/chat/completions`",
@@ -180,7 +188,8 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
     ] {
         let ran = sandbox.run(&format!("run 1.yaml {args}"));
         assert_eq!((ran.code, &*ran.out), (2, ""), "{ran}");
-        assert!(ran.err.contains(expect) && !ran.err.contains("aB3dE5fG7hJ9"), "{ran}");
+        assert!(ran.err.contains(expect), "{ran}");
+        assert!(!ran.err.contains("aB3dE5fG7hJ9") && !ran.err.contains("planted"), "{ran}");
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) struct TokenState {
 #[derive(Debug, Serialize)]
 pub(super) struct Out {
     pub(super) since: String,
-    /// What it was answered last before it left; null if that was before this gateway began, or it was taken out by hand.
+    /// What it was answered last before it left; null if the log does not have that any more, or it was taken out by hand.
     pub(super) status: Option<String>,
     /// Whether an operator took it out.
     #[serde(rename = "byHand")]

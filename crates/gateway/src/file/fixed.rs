@@ -24,7 +24,6 @@ pub(super) fn fixed(
     vec![
         ("pool", of(&name)),
         ("type", of(&settings.vendor)),
-        ("timeout", of(&settings.timeout)),
         ("upstream", of(&settings.upstream)),
         ("upstreamCa", of(&settings.roots.0)),
         ("listen", of(&settings.listen)),

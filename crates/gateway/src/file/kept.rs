@@ -75,11 +75,17 @@ fn trimmed(mut text: String) -> Secret {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(MOST + 1).read_to_string(&mut text));
+    let bytes = bytes(path, MOST)?;
+    String::from_utf8(bytes).map_err(|_| "it is not text".to_owned())
+}
+
+/// What a file holds, if that is no more than `most` bytes.
+pub(super) fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
     match read {
-        Ok(_) if text.len() as u64 > MOST => Err("it is larger than 64 KiB".to_owned()),
-        Ok(_) => Ok(text),
+        Ok(_) if bytes.len() as u64 > most => Err(format!("it is larger than {} KiB", most >> 10)),
+        Ok(_) => Ok(bytes),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -6,11 +6,12 @@ use std::time::Duration as Time;
 use firedrill_block::Span;
 use firedrill_failover::Duration;
 use firedrill_line::Limits;
-use firedrill_store::{Fsync, RedisOptions};
+use firedrill_store::{Fsync, RedisOptions, RedisStore};
 use firedrill_yaml::{Place, Spanned, Whole, quoted};
 
 use super::StoreSetting;
 use super::check::Checker;
+use super::kept::bytes;
 use super::written::{AdminFile, FsyncWord, LimitsFile, StoreFile};
 use crate::secret::Secret;
 use crate::settings::Roots;
@@ -19,6 +20,9 @@ use crate::settings::Roots;
 pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 /// Where the state is told unless the file says something else.
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+
+/// A file of authorities has at most so many bytes: those that everybody trusts are a quarter of one.
+const MOST_PEM: u64 = 4 << 20;
 
 impl Checker {
     /// An address to listen at.
@@ -106,6 +110,7 @@ impl Checker {
         {
             let hint = "write it as `redis://host:6379`, or say where it is kept: `env:REDIS_URL`";
             self.error(redis.place, "expected the URL of a Redis or Valkey server", hint);
+            return StoreSetting::Memory;
         }
         let mut options = RedisOptions::default();
         if let Some(prefix) = prefix {
@@ -119,7 +124,17 @@ impl Checker {
             }
             options.prefix = prefix.value;
         }
-        options.certificates = certificates.map(|path| self.keeper.path(&path));
+        // What is wrong with it is told where it stands, and not when it is used first.
+        let (mut place, mut hint) = (redis.place, "for example `{ redis: env:REDIS_URL }`");
+        let mut usable = RedisStore::check(found.secret.expose(), &options);
+        if let (Ok(()), Some(path)) = (&usable, certificates) {
+            (place, hint) = (path.place, "a PEM file, for `rediss://`; the path is relative to this file");
+            options.certificates = Some(self.keeper.path(&path));
+            usable = RedisStore::check(found.secret.expose(), &options);
+        }
+        if let Err(error) = usable {
+            self.error(place, error.to_string(), hint);
+        }
         StoreSetting::Redis { url: found.secret, options }
     }
 
@@ -174,8 +189,8 @@ impl Checker {
 
     pub(super) fn roots(&mut self, path: &Spanned<String>) -> Option<Roots> {
         let hint = "a PEM file; the path is relative to this file";
-        let read = std::fs::read(self.keeper.path(path))
-            .map_err(|error| format!("cannot read {}: {error}", quoted(path)));
+        let read = bytes(&self.keeper.path(path), MOST_PEM)
+            .map_err(|why| format!("cannot read {}: {why}", quoted(path)));
         match read.and_then(|pem| Roots::from_pem(&pem)) {
             Ok(roots) => Some(roots),
             Err(message) => {

@@ -3,10 +3,11 @@
 
 use std::collections::VecDeque;
 
-use firedrill_failover::{Command, Random};
+use firedrill_failover::Command;
 
 use super::{EngineTarget, Member, Waiting};
 use crate::always::Invariant;
+use crate::chance::Chance;
 use crate::scenario::{Action, Expectation};
 use crate::schedules::{AtOnce, Beginning, Begun, Part};
 use crate::target::{Effect, Refusal};
@@ -84,7 +85,7 @@ impl EngineTarget {
         always: &[Invariant],
         admits: fn(u64, u64) -> bool,
     ) -> Result<AtOnce, Refusal> {
-        let randoms: Vec<Random> = self.members.iter().map(|member| member.random.clone()).collect();
+        let chances: Vec<Chance> = self.members.iter().map(|member| member.chance.clone()).collect();
         let (provider, waiting) = (self.provider.clone(), self.waiting.clone());
         let actions: Vec<Action> = items.iter().map(|(action, _)| action.clone()).collect();
         let begun = self.begin(&actions);
@@ -101,7 +102,6 @@ impl EngineTarget {
                 number,
                 worker: member.worker.clone(),
                 uptime: self.time.since(member.made),
-                random: member.random.clone(),
             };
             AtOnce::new(Beginning {
                 now: self.time,
@@ -116,8 +116,8 @@ impl EngineTarget {
                 admits,
             })
         });
-        for (member, random) in self.members.iter_mut().zip(randoms) {
-            member.random = random;
+        for (member, chance) in self.members.iter_mut().zip(chances) {
+            member.chance = chance;
         }
         beginning
     }

@@ -1,17 +1,17 @@
-//! What steers the gateways of a rehearsal: which token is drawn, when a retry and a tick may go on, and how a probe is lost.
+//! What steers the gateways of a rehearsal: which token is drawn, where the scenario names one, when a retry and a tick may go on,
+//! and how a probe is lost. What is not named each gateway draws itself, by its seed.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use firedrill_failover::Random;
 use firedrill_gateway::{Lapse, Lost, Rehearsal};
 use firedrill_store::Shell;
 use hyper::http::request::Parts;
 use tokio::sync::oneshot;
 
 use crate::target::Refusal;
-use crate::trip::Trip;
+use crate::trip::all_drawn;
 
 /// The header that tells a request from others.
 pub(super) const NUMBER: &str = "x-rehearsal";
@@ -22,8 +22,6 @@ pub(super) struct Stage(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    /// Where the draws of each worker come from.
-    random: Vec<Random>,
     /// The requests that are under way, by number.
     requests: BTreeMap<u64, Under>,
     /// The workers whose tick has fallen due.
@@ -35,7 +33,11 @@ struct State {
 /// A request under way.
 #[derive(Debug)]
 struct Under {
-    trip: Trip,
+    /// The worker that serves it.
+    worker: usize,
+    /// What it should draw.
+    draws: Vec<String>,
+    attempts: usize,
     drawn: Vec<(String, bool)>,
     /// Whether the gateway has it.
     begun: bool,
@@ -45,16 +47,16 @@ struct Under {
 }
 
 impl Stage {
-    /// For so many workers, which draw by `seed`.
-    pub(super) fn new(workers: u32, seed: u64) -> Arc<Self> {
-        let random = (1..=workers).map(|number| Random::new(seed, u64::from(number))).collect();
+    /// With nothing under way.
+    pub(super) fn new() -> Arc<Self> {
         let (requests, ticks, probes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Arc::new(Self(State { random, requests, ticks, probes }.into()))
+        Arc::new(Self(State { requests, ticks, probes }.into()))
     }
 
-    /// A request is sent.
-    pub(super) fn send(&self, number: u64, trip: Trip) {
-        let under = Under { trip, drawn: Vec::new(), begun: false, parked: None, refused: None };
+    /// A request is sent to a worker, and should draw these in its first attempts.
+    pub(super) fn send(&self, number: u64, worker: usize, draws: &[String]) {
+        let (draws, drawn) = (draws.to_vec(), Vec::new());
+        let under = Under { worker, draws, attempts: 0, drawn, begun: false, parked: None, refused: None };
         self.state().requests.insert(number, under);
     }
 
@@ -71,7 +73,7 @@ impl Stage {
     /// How many requests of a worker wait to be let go on.
     pub(super) fn parked(&self, worker: usize) -> usize {
         let state = self.state();
-        let of_this = |under: &&Under| under.trip.member == worker && under.parked.is_some();
+        let of_this = |under: &&Under| under.worker == worker && under.parked.is_some();
         state.requests.values().filter(of_this).count()
     }
 
@@ -102,7 +104,7 @@ impl Stage {
     /// # Errors
     /// If a token should have been drawn in an attempt that there was not.
     pub(super) fn end(&self, number: u64) -> Result<(), Refusal> {
-        self.state().requests.remove(&number).map_or(Ok(()), |under| under.trip.end())
+        self.state().requests.remove(&number).map_or(Ok(()), |under| all_drawn(&under.draws, under.attempts))
     }
 
     /// The first worker whose tick has fallen due and waits to be performed.
@@ -143,29 +145,11 @@ impl Stage {
         })
     }
 
-    /// The token of the next attempt; `None` if none is left to try.
-    fn draw(&self, worker: usize, number: u64, shell: &Shell) -> Option<String> {
-        let mut state = self.state();
-        let State { random, requests, .. } = &mut *state;
-        let under = requests.get_mut(&number)?;
-        let drawn = shell.look(|pool| {
-            under.trip.draw(pool, &mut random[worker]).map(|selection| {
-                let token = selection?.token;
-                Some((token, pool.token(token)?.label.to_owned()))
-            })
-        });
-        match drawn {
-            Ok(Some((token, label))) => {
-                under.trip.tries(token);
-                Some(label)
-            }
-            Ok(None) => None,
-            Err(refusal) => {
-                under.refused = Some(refusal);
-                // Nothing is called so: the gateway finds it no more than this did.
-                Some(String::new())
-            }
-        }
+    /// The token that the next attempt should draw; `None` if that is the gateway's to say.
+    fn named(&self, number: u64) -> Option<String> {
+        let state = self.state();
+        let under = state.requests.get(&number)?;
+        under.draws.get(under.attempts).cloned()
     }
 
     /// Nothing that is done under the lock can leave it half done.
@@ -194,7 +178,7 @@ impl Rehearsal for Hook {
         &'a self,
         request: &'a Parts,
         attempt: usize,
-        shell: &'a Shell,
+        _: &'a Shell,
     ) -> Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>> {
         Box::pin(async move {
             let number = number(request)?;
@@ -203,7 +187,7 @@ impl Rehearsal for Hook {
             {
                 std::future::pending::<()>().await;
             }
-            self.stage.draw(self.worker, number, shell)
+            self.stage.named(number)
         })
     }
 
@@ -211,9 +195,11 @@ impl Rehearsal for Hook {
         let mut state = self.stage.state();
         let Some(under) = number(request).and_then(|number| state.requests.get_mut(&number)) else { return };
         match drawn {
-            Ok((label, fallback)) => under.drawn.push((label.to_owned(), fallback)),
-            // What the draw itself had against it is told better by that.
-            Err(why) => drop(under.refused.get_or_insert(Refusal::Impossible(why))),
+            Ok((label, fallback)) => {
+                under.attempts += 1;
+                under.drawn.push((label.to_owned(), fallback));
+            }
+            Err(why) => under.refused = Some(Refusal::Impossible(why)),
         }
     }
 

@@ -81,12 +81,12 @@ impl AtOnce {
             retries: pool.policy().retry().is_some() && begun.iter().any(|begun| begun.trip.is_some()),
         };
         let mut actors: Vec<Actor> = Vec::new();
-        for (member, Part { number, worker, uptime, random }) in parts.into_iter().enumerate() {
+        for (member, Part { number, worker, uptime }) in parts.into_iter().enumerate() {
             let own = begun.iter().enumerate().filter(|(_, begun)| begun.member == member);
             let tasks: Vec<Task> = own.map(|(item, begun)| Task::new(item, begun)).collect();
             if !tasks.is_empty() {
                 let (at_hand, agrees, key) = (None, true, Key::new());
-                actors.push(Actor { number, worker, uptime, random, tasks, at_hand, agrees, key });
+                actors.push(Actor { number, worker, uptime, tasks, at_hand, agrees, key });
             }
         }
         let mut beginning = Self {
@@ -202,11 +202,11 @@ impl AtOnce {
 
     /// The next attempt of a request draws and is answered.
     fn retry(&mut self, actor: usize, place: usize) -> Result<Option<Command>, Refusal> {
-        let Actor { worker, random, tasks, .. } = Rc::make_mut(&mut self.actors[actor]);
+        let Actor { worker, tasks, .. } = Rc::make_mut(&mut self.actors[actor]);
         let Task { trip: Some(trip), draws, .. } = &mut tasks[place] else { return Ok(None) };
         let provider = Rc::make_mut(&mut self.provider);
         let Some(Attempted { label, fallback, ticket, command, .. }) =
-            trip.attempt(worker.pool(), random, provider, self.fixed.now)?
+            trip.attempt(worker.pool(), provider, self.fixed.now)?
         else {
             return trip.end().map(|()| None);
         };

@@ -53,9 +53,6 @@ impl AtOnce {
             self.folds.get(heard).into_iter().for_each(|fold| key.add_key(fold.key));
         }
         key.add(actor.agrees.into());
-        if self.fixed.retries {
-            let _ = write!(key, "{:?}", actor.random);
-        }
         actor.tasks.iter().for_each(|task| self.tell_task(task, &mut key));
         match &actor.at_hand {
             Some(at_hand) => self.tell_at_hand(actor, at_hand, &mut key),

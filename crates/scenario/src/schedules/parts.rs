@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use firedrill_failover::{Append, Command, Duration, Instant, Pool, Random, Worker};
+use firedrill_failover::{Append, Command, Duration, Instant, Pool, Worker};
 use firedrill_sim::Key;
 
 use crate::account::Account;
@@ -40,7 +40,6 @@ pub(crate) struct Part {
     pub(crate) number: u32,
     pub(crate) worker: Worker,
     pub(crate) uptime: Duration,
-    pub(crate) random: Random,
 }
 
 /// One of the things that are done at once, as it begins.
@@ -61,7 +60,6 @@ pub(super) struct Actor {
     pub(super) number: u32,
     pub(super) worker: Worker,
     pub(super) uptime: Duration,
-    pub(super) random: Random,
     pub(super) tasks: Vec<Task>,
     pub(super) at_hand: Option<AtHand>,
     /// Whether its fold is what the log says.

@@ -1,12 +1,17 @@
 //! How the server is reached: what a URL and the options say, parsed once. The password stays where it cannot be shown.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use firedrill_failover::Fingerprint;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, TlsCertificates};
 
 use crate::store::StoreError;
+
+/// A file of authorities has at most so many bytes.
+const MOST_PEM: u64 = 4 << 20;
 
 /// What the URL of a log in Redis does not say. The default is good for a server nearby.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +75,10 @@ impl Server {
     pub(super) fn new(url: &str, pool: Fingerprint, options: RedisOptions) -> Result<Self, StoreError> {
         let unusable = |why: String| StoreError::Settings { why };
         let info = url.into_connection_info().map_err(|error| {
-            unusable(format!("expected a URL such as `redis://user:password@host:6379/0`, {error}"))
+            // Its kind, which the library adds, means nothing to whoever wrote the URL.
+            let why = error.to_string();
+            let why = why.split(" - ").next().unwrap_or_default();
+            unusable(format!("expected a URL such as `redis://user:password@host:6379/0`: {why}"))
         })?;
         let secure = match info.addr() {
             ConnectionAddr::TcpTls { insecure: true, .. } => {
@@ -85,8 +93,8 @@ impl Server {
         let client = match &options.certificates {
             Some(_) if !secure => return Err(unusable("certificates are for `rediss://`".into())),
             Some(file) => {
-                let root_cert = std::fs::read(file)
-                    .map_err(|error| StoreError::io(&file.display().to_string(), "read", error))?;
+                let shown = file.display().to_string();
+                let root_cert = pem(file).map_err(|error| StoreError::io(&shown, "read", error))?;
                 let certificates = TlsCertificates { client_tls: None, root_cert: Some(root_cert) };
                 Client::build_with_tls(info, certificates)
             }
@@ -124,6 +132,16 @@ impl Server {
             _ => text.to_owned(),
         }
     }
+}
+
+/// What a file of authorities holds. One that has no end is none.
+fn pem(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(MOST_PEM + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_PEM {
+        return Err(io::Error::other(format!("it is larger than {} KiB", MOST_PEM >> 10)));
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
 
     fn decide_alone(&mut self, waiting: &Waiting) -> bool {
         let Some(command) = waiting.clone().for_pool(self.worker.serving()) else { return false };
-        let changed = self.worker.decide_alone((self.uptime)(), &command);
+        let changed = self.perform_alone((self.uptime)(), &command);
         if changed {
             self.changed = true;
             let published = self.shared.published.load();
@@ -144,6 +144,11 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
             }
         }
         changed
+    }
+
+    fn perform_alone(&mut self, uptime: Duration, command: &Command) -> bool {
+        let Self { worker, observer, .. } = self;
+        worker.decide_alone_and_tell(uptime, command, |before, entry| observer.decided_alone(before, entry))
     }
 
     /// Takes the next commands from the backlog; gives the append to send.
@@ -347,10 +352,12 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
         self.standing.outages += 1;
         self.was_alone = true;
         // First what came due: also for this the worker takes what is in flight to be accepted.
-        self.worker.decide_alone(uptime, &Command::Tick);
-        for waiting in self.backlog.waiting() {
-            if let Some(command) = waiting.for_pool(self.worker.serving()) {
-                self.worker.decide_alone(uptime, &command);
+        self.perform_alone(uptime, &Command::Tick);
+        let Self { worker, observer, backlog, .. } = self;
+        for waiting in backlog.waiting() {
+            if let Some(command) = waiting.for_pool(worker.serving()) {
+                let tell = |before: &_, entry: &_| observer.decided_alone(before, entry);
+                worker.decide_alone_and_tell(uptime, &command, tell);
             }
         }
         self.publish(false);

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time;
 
-use firedrill_failover::{Appended, Duration, Entry, Founding, Newer, Start, Worker};
+use firedrill_failover::{Appended, Duration, Entry, Founding, Newer, Pool, Start, Worker};
 use tokio::sync::mpsc;
 
 use super::deciding::{Core, Sent};
@@ -37,6 +37,13 @@ pub trait Observer: Send {
 
     /// The log was founded anew from this worker's fold.
     fn founded_anew(&mut self, founding: &Founding);
+
+    /// The store is away, and the worker decides alone, for as long as that lasts: this, on what `before` is. It is told when it
+    /// is decided, once an outage; nothing of it is in the log, and its version is none of the log's. When the store is back
+    /// it is decided again, and what then comes of it is told as all else. Nobody need care.
+    fn decided_alone(&mut self, before: &Pool, entry: &Entry) {
+        let _ = (before, entry);
+    }
 }
 
 /// An observer that does nothing.

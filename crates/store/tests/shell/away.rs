@@ -260,3 +260,40 @@ async fn a_million_reports_while_it_is_away_take_bounded_room() {
     let pool = agree(&[party]).await;
     assert_eq!(pool.tokens().map(|(_, is)| is.failures).collect::<Vec<_>>(), alone);
 }
+
+/// Also what was on its way when the store went.
+#[tokio::test(start_paused = true)]
+async fn what_is_decided_alone_is_told_when_it_is_decided() {
+    for way in ways() {
+        let store = Faulty::new();
+        let mut party = Party::new(&store, 1, &config(&[1, 2], 2));
+        party.settled().await;
+        store.goes(way.clone());
+        let drawn = [(); 3].map(|()| party.draws(1));
+        party.report(drawn[0], 503);
+        pass(3_000).await;
+        assert!(party.is_away(), "{way:?}");
+        let alone = |party: &Party| party.hearing.so_far().alone;
+        let mut told = vec!["token token-1 failed with 503 (1 of 2)".to_owned()];
+        assert_eq!(alone(&party), told, "{way:?}");
+        party.report(drawn[1], 429);
+        // It is out already: nothing is decided.
+        party.report(drawn[2], 503);
+        pass(1).await;
+        told.push("failover: token token-1 is unavailable now (429, failure 2 of 2)".to_owned());
+        assert_eq!(alone(&party), told, "{way:?}");
+        assert_eq!(party.hearing.so_far().removals, 0, "{way:?}: it is not in the log");
+        pass(61_000).await;
+        party.shell.perform(Command::Tick);
+        pass(1).await;
+        let restored = alone(&party).pop().expect("a sentence");
+        assert!(
+            restored.starts_with("cooldown recovery: token token-1 has cooled down for 61"),
+            "{restored}"
+        );
+        store.goes(Way::Works);
+        party.settled().await;
+        let heard = party.hearing.so_far();
+        assert_eq!((heard.alone.len(), heard.failures, heard.removals), (3, 1, 1), "{way:?}: as all else");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use firedrill_failover::{Entry, Event, Fold, Founding, Newer, Start, Version};
+use firedrill_failover::{Entry, Event, Fold, Founding, Newer, Pool, Start, Version};
 use firedrill_store::Observer;
 
 /// What an observer has heard; clones share it.
@@ -22,6 +22,8 @@ pub(crate) struct Heard {
     /// The versions of this worker's appends.
     pub(crate) accepted: Vec<Version>,
     pub(crate) foundings: u64,
+    /// What this worker decided alone, in sentences.
+    pub(crate) alone: Vec<String>,
 }
 
 impl Hearing {
@@ -80,5 +82,10 @@ impl Observer for Hearing {
         let mut heard = self.0.lock().expect("no panic");
         heard.foundings += 1;
         heard.fold = Some((*founding.fold).clone());
+    }
+
+    fn decided_alone(&mut self, before: &Pool, entry: &Entry) {
+        let sentences = entry.events.iter().map(|event| event.sentence(before, entry.at).to_string());
+        self.0.lock().expect("no panic").alone.extend(sentences);
     }
 }
