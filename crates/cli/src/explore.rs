@@ -6,7 +6,7 @@ mod json;
 mod progress;
 mod search;
 
-use std::ops::Range;
+use std::ops::RangeInclusive;
 
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
@@ -38,15 +38,16 @@ Examples:
 
 A world is rules, a colon, and the program of each worker with | between them.
 Commands: a429 (token a is answered 429), select, tick, probe-a200 (the probe of
-a is answered 200), reload-ab (a configuration with a and b), start. A word that
-is wrong is answered with those that can stand there.
+a is answered 200), reload-ab (a configuration with a and b), start, and by hand
+out-a, in-a, reset-a. A word that is wrong is answered with those that can stand
+there.
 
 Exit code 1: a property broke, or something that had to be met never was, such
 as a conflict, and so nothing is proved.")]
 pub(crate) struct Args {
     /// How many seeds, from 0, or which: A..B (default 10000)
     #[arg(long, value_name = "SEEDS", value_parser = seeds, conflicts_with_all = ["seed", "exhaustive"])]
-    seeds: Option<Range<u64>>,
+    seeds: Option<RangeInclusive<u64>>,
 
     /// This seed only
     #[arg(long, value_name = "N")]
@@ -124,7 +125,7 @@ enum Protocol {
 /// What to go through.
 enum Plan {
     /// A schedule from each seed.
-    Seeds(Range<u64>),
+    Seeds(RangeInclusive<u64>),
     /// Every schedule of this world.
     Exhaust(Box<Setting>),
     /// One schedule of this world.
@@ -137,7 +138,7 @@ enum Worlds {
     Drawn(Shape, Option<Watch>),
 }
 
-const SEEDS: Range<u64> = 0..10_000;
+const SEEDS: RangeInclusive<u64> = 0..=9_999;
 
 pub(crate) fn explore(args: &Args, out: &mut Out) -> Result<Ended, Error> {
     let worlds = match args.worlds() {
@@ -187,7 +188,7 @@ impl Args {
         if self.exhaustive {
             return Ok(Plan::Exhaust(Box::new(worlds.of(self.seed.unwrap_or_default()))));
         }
-        let one = self.seed.map(|seed| seed..seed.saturating_add(1));
+        let one = self.seed.map(|seed| seed..=seed);
         Ok(Plan::Seeds(one.or(self.seeds.clone()).unwrap_or(SEEDS)))
     }
 
@@ -257,12 +258,10 @@ fn unreadable(option: &str, text: Option<&str>, misread: &Misread, out: &mut Out
 }
 
 /// Reads `--seeds`.
-fn seeds(text: &str) -> Result<Range<u64>, String> {
+fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
     let number = |digits: &str| digits.parse::<u64>().ok().filter(|_| !digits.starts_with('+'));
-    let range = match text.split_once("..") {
-        Some((from, to)) => number(from).zip(number(to)).map(|(from, to)| from..to),
-        None => number(text).map(|count| 0..count),
-    };
+    let (from, to) = text.split_once("..").unwrap_or(("0", text));
+    let range = number(from).zip(number(to).and_then(|to| to.checked_sub(1))).map(|(from, last)| from..=last);
     range
         .filter(|range| !range.is_empty())
         .ok_or_else(|| "expected how many, such as 1000, or which, such as 500..600".to_owned())

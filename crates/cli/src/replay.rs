@@ -35,8 +35,8 @@ use crate::text::{columns, shown, wrap};
 #[derive(Debug, clap::Args)]
 #[command(help_template = TEMPLATE, before_help = "\
 Prints every append with its time, version and worker, then the state at the \
-end. A log that goes wrong is told up to there, and the exit code is 2. A line \
-may be 16 MiB long, a log as long as it likes.")]
+end. A log that goes wrong is told up to there, and the exit code is 2. An append \
+may be 16 MiB long, a snapshot 128, a log as long as it likes.")]
 #[command(after_help = "\
 Examples:
   firedrill run scenarios/start --log logs

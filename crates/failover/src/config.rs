@@ -100,7 +100,8 @@ pub struct RetrySettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     tokens: Vec<Token>,
-    policy: Policy,
+    /// Boxed, for a command may hold a configuration, and many commands are kept of which hardly any does.
+    policy: Box<Policy>,
 }
 
 impl Config {
@@ -121,7 +122,7 @@ impl Config {
     /// ```
     pub fn parse(tokens: Vec<Token>, settings: &Settings) -> Result<Self, Vec<ConfigError>> {
         let mut errors = check_tokens(&tokens);
-        let policy = Policy::parse(settings, &mut errors);
+        let policy = Box::new(Policy::parse(settings, &mut errors));
         if errors.is_empty() { Ok(Self { tokens, policy }) } else { Err(errors) }
     }
 
@@ -137,7 +138,7 @@ impl Config {
 
     pub(crate) fn from_parts(tokens: Vec<Token>, policy: Policy) -> Result<Self, Vec<ConfigError>> {
         let errors = check_tokens(&tokens);
-        if errors.is_empty() { Ok(Self { tokens, policy }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self { tokens, policy: Box::new(policy) }) } else { Err(errors) }
     }
 }
 

@@ -37,6 +37,15 @@ pub const FORMAT: u64 = 1;
 /// A longer line than this is no append, in bytes: 16 MiB.
 pub const LONGEST_LINE: usize = 16 << 20;
 
+/// A longer line than this is no snapshot, in bytes: 128 MiB. Whatever an append can configure has room in it, with all that is
+/// known of its tokens.
+pub const LONGEST_SNAPSHOT: usize = 8 * LONGEST_LINE;
+
+/// How long the line with this number may be, from 1, in bytes without its end: the second may be a snapshot.
+pub fn longest(line: usize) -> usize {
+    if line == 2 { LONGEST_SNAPSHOT } else { LONGEST_LINE }
+}
+
 /// The first line of a log of the pool with this fingerprint, without the line's end.
 pub fn header(pool: Fingerprint) -> String {
     to_json(&HeaderLine { firedrill_log: FORMAT, pool, check: None })

@@ -278,7 +278,8 @@ impl Worker {
     }
 
     /// Commands of this worker that were settled, or in flight, in a log that is gone, oldest first: propose them again.
-    /// Empty but after [`Worker::founded`], or when another log was heard. The last thousand or so of them are remembered.
+    /// Empty but after [`Worker::founded`], or when another log was heard. The last thousand or so of them are remembered, and
+    /// those of the last 64 appends, however many they are.
     /// One that turns up in a log after all is known when it is proposed, and nothing comes of it.
     pub fn take_lost(&mut self) -> Vec<Command> {
         self.proposed.take_lost()

@@ -2,8 +2,8 @@
 
 use firedrill_failover::wire::{self, Line, Reader, WireFault};
 use firedrill_failover::{
-    Attempt, Command, Config, Duration, FailoverSettings, Fingerprint, Fold, Instant, MemoryLog, Settings,
-    Status, Token, Worker, WorkerId,
+    Attempt, Command, Config, Duration, FailoverSettings, Fingerprint, Fold, Instant, MemoryLog, Pool,
+    Settings, Status, Token, Worker, WorkerId,
 };
 
 const HEADER: &str = r#"{"firedrill_log":1,"pool":"000000000000feed"}"#;
@@ -239,7 +239,9 @@ fn a_snapshot_of_many_tokens_is_a_line() {
     let labels: Vec<String> = (90_000..100_000).map(|number| format!("token-{number}")).collect();
     let config = config(&labels.iter().map(String::as_str).collect::<Vec<_>>());
     let (mut worker, mut log) = (Worker::new(WorkerId::new(7), Instant::ZERO, &config), MemoryLog::new());
-    worker.perform(&mut log, Duration::ZERO, Command::Join(config)).expect("memory");
+    let empty = Pool::new(&config);
+    let joined = worker.perform(&mut log, Duration::ZERO, Command::Join(config)).expect("memory");
+    let configured = wire::line(&empty, &joined.expect("it founds the log")).len();
     // All out, each with a probe on its way: nothing takes more room.
     let failed = |token| Command::Outcome {
         token,
@@ -261,4 +263,7 @@ fn a_snapshot_of_many_tokens_is_a_line() {
         "a hundred thousand fit: {} bytes of ten thousand",
         line.len()
     );
+    // Whatever is configured by an append fits: labels are as long in both, and these are short.
+    let times = wire::LONGEST_SNAPSHOT / wire::LONGEST_LINE;
+    assert!(line.len() < configured * times, "{} bytes, {configured} configured", line.len());
 }

@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, Read};
 
-use firedrill_failover::wire::{self, FORMAT, LONGEST_LINE, Reader, WireError, WireFault};
+use firedrill_failover::wire::{self, FORMAT, Reader, WireError, WireFault};
 use firedrill_failover::{Contradiction, Entry, Event, Fingerprint, Instant, Pool, Version, WorkerId};
 use firedrill_yaml::{Damage, Place, Problem, Source};
 use serde::de::IgnoredAny;
@@ -141,9 +141,9 @@ impl<R: BufRead> Replay<R> {
             Damage { problem: problem.in_file(name), excerpt: None }
         };
         self.buffer.clear();
-        let most = LONGEST_LINE as u64 + 1;
+        let longest = wire::longest(self.line + 1);
         (&mut self.input)
-            .take(most)
+            .take(longest as u64 + 1)
             .read_until(b'\n', &mut self.buffer)
             .map_err(|error| unreadable(&self.name, &error))?;
         if self.buffer.is_empty() {
@@ -152,7 +152,7 @@ impl<R: BufRead> Replay<R> {
         self.line += 1;
         if self.buffer.last() == Some(&b'\n') {
             self.buffer.pop();
-        } else if self.buffer.len() > LONGEST_LINE {
+        } else if self.buffer.len() > longest {
             return Ok(Line::TooLong);
         }
         if self.line == 1 && self.buffer.starts_with("\u{feff}".as_bytes()) {
@@ -226,7 +226,8 @@ impl<R: BufRead> Replay<R> {
     }
 
     fn too_long(&self) -> Damage {
-        let message = format!("this line is longer than {} MiB, so it is no append", LONGEST_LINE >> 20);
+        let most = wire::longest(self.line) >> 20;
+        let message = format!("this line is longer than {most} MiB, so it is no append");
         let problem = Problem::new(message).hint(self.whole_so_far());
         let place = Place { line: self.line, column: 1, start: 0, end: 0 };
         Damage { problem: problem.in_file(&self.name).at(place), excerpt: None }
@@ -490,7 +491,7 @@ steps: [request: { draws: sk-a }, advance: 10s]
             "log:3:12: expected UTF-8 text, found the byte 0xff (everything up to version 1 is whole)",
         );
         check_wrong(
-            &[&bytes[..], &vec![b' '; LONGEST_LINE + 1]].concat(),
+            &[&bytes[..], &vec![b' '; wire::LONGEST_LINE + 1]].concat(),
             1,
             "log:3:1: this line is longer than 16 MiB, so it is no append (everything up to version 1 is whole)",
         );

@@ -172,6 +172,13 @@ pub enum Fact {
     Folded(usize, u64, View),
     /// This command of this worker waits for the store to be back.
     Owed((u64, u64)),
+    /// A worker serves from this while it decides alone.
+    Serves {
+        /// The tokens that it takes to be configured.
+        configured: Vec<Token>,
+        /// What it takes the state to be.
+        view: View,
+    },
     /// The log has forgotten everything after this version.
     Forgotten {
         /// What is left.

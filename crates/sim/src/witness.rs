@@ -43,6 +43,27 @@ fn forgets(before: &View, after: &View) -> bool {
     returned || uncounted
 }
 
+/// Every token of `configured` is in exactly one list, and nothing else is in any.
+fn lists(configured: &[Token], view: &View, wrong: &mut Vec<Violation>) {
+    for token in configured {
+        let listings = view.listings(*token);
+        if listings != 1 {
+            let seen = if listings == 0 {
+                format!("{token} is in neither list: {view}")
+            } else {
+                format!("{token} is listed {listings} times: {view}")
+            };
+            wrong.push(Violation::new(Property::OneList, seen));
+        }
+    }
+    for token in view.available.iter().chain(&view.unavailable) {
+        if !configured.contains(token) {
+            let seen = format!("{token} is not configured: {view}");
+            wrong.push(Violation::new(Property::DroppedStaysOut, seen));
+        }
+    }
+}
+
 impl Witness {
     pub(crate) fn new(setting: &Setting) -> Self {
         Self { configured: setting.tokens.clone(), left: BTreeMap::new(), failed: BTreeMap::new() }
@@ -92,12 +113,13 @@ impl Witness {
                 Fact::Drew(None) => {
                     wrong.push(Violation::new(Property::DrawsSomething, "a selection drew nothing"));
                 }
+                Fact::Serves { configured, view } => lists(configured, view, &mut wrong),
                 _ => {}
             }
         }
         self.count(setting, taken);
         if taken.before != taken.after {
-            self.lists(taken.after, &mut wrong);
+            lists(&self.configured, taken.after, &mut wrong);
             self.comings_and_goings(setting, taken, &mut wrong);
             let starts = matches!(taken.command, Some((Command::Start, _)));
             if in_force && starts && forgets(taken.before, taken.after) {
@@ -129,26 +151,6 @@ impl Witness {
         }
     }
 
-    fn lists(&self, view: &View, wrong: &mut Vec<Violation>) {
-        for token in &self.configured {
-            let listings = view.listings(*token);
-            if listings != 1 {
-                let seen = if listings == 0 {
-                    format!("{token} is in neither list: {view}")
-                } else {
-                    format!("{token} is listed {listings} times: {view}")
-                };
-                wrong.push(Violation::new(Property::OneList, seen));
-            }
-        }
-        for token in view.available.iter().chain(&view.unavailable) {
-            if !self.configured.contains(token) {
-                let seen = format!("{token} is not configured: {view}");
-                wrong.push(Violation::new(Property::DroppedStaysOut, seen));
-            }
-        }
-    }
-
     fn comings_and_goings(&mut self, setting: &Setting, taken: &Taken<'_>, wrong: &mut Vec<Violation>) {
         let Some((command, began)) = taken.command else { return };
         let (before, after) = (&taken.before.available, &taken.after.available);
@@ -175,5 +177,40 @@ impl Witness {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_worker_serves_from_alone_is_watched() {
+        let (a, b) = (Token(0), Token(1));
+        let setting = Setting::new(2, Vec::new());
+        let check = |available: &[Token], unavailable: &[Token], expect: Option<Property>| {
+            let view =
+                View { available: available.into(), unavailable: unavailable.into(), ..View::default() };
+            let nothing = View::default();
+            let facts = [Fact::Serves { configured: vec![a, b], view }];
+            let wrong = Witness::new(&setting).watch(
+                &setting,
+                &Taken {
+                    before: &nothing,
+                    after: &nothing,
+                    command: None,
+                    begun: false,
+                    at_work: &[],
+                    facts: &facts,
+                    now: 0,
+                    disagreement: 0,
+                },
+            );
+            assert_eq!(wrong.first().map(|violation| violation.property), expect);
+        };
+        check(&[a], &[b], None);
+        check(&[a], &[], Some(Property::OneList));
+        check(&[a, b], &[a], Some(Property::OneList));
+        check(&[a, Token(2)], &[b], Some(Property::DroppedStaysOut));
     }
 }

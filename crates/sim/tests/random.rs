@@ -27,7 +27,9 @@ fn ours(seeds: impl Iterator<Item = u64>) -> Sometimes {
         if let Some((_, found)) = ran.found {
             let least = shrink::<log::Shared>(&setting, &found);
             let told = World::<log::Shared>::tell(&least.setting, &least.found.schedule);
-            panic!("seed {seed}, {}:\n{told}", least.setting);
+            let schedule = schedule_words(&least.found.schedule);
+            let replay = format!("firedrill explore --world '{}' --schedule '{schedule}'", least.setting);
+            panic!("{told}find it again: firedrill explore --seed {seed}\nreplay it: {replay}");
         }
         met.add(&ran.met);
     }

@@ -226,10 +226,10 @@ fn founded<'a>(fold: &'a mut Option<Fold>, entry: &Entry) -> Result<&'a mut Fold
     }
 }
 
-/// A line with its check, if it is short enough to be read again.
-pub(crate) fn checked(line: &str) -> Result<String, StoreError> {
+/// A line with its check, if it is at most `most` bytes long, so that it can be read again.
+pub(crate) fn checked(line: &str, most: usize) -> Result<String, StoreError> {
     let line = wire::with_check(line);
-    let (length, most) = (line.len(), wire::LONGEST_LINE);
+    let length = line.len();
     if length > most { Err(StoreError::TooLong { length, most }) } else { Ok(line) }
 }
 

@@ -86,8 +86,11 @@ pub enum StoreError {
         /// What does not follow.
         contradiction: Contradiction,
     },
-    /// The append is larger than a line of a log may be. Remedy: fewer tokens in one configuration.
-    #[error("this append takes {length} bytes, expected at most {most}")]
+    /// The append, or the snapshot to found a log anew with, is larger than a line of a log may be. Remedy: fewer tokens in
+    /// one configuration, or shorter labels.
+    #[error(
+        "this takes a line of {length} bytes in the log, expected at most {most}: have fewer tokens or shorter labels"
+    )]
     TooLong {
         /// Of its line, in bytes.
         length: usize,

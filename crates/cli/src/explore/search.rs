@@ -1,6 +1,6 @@
 //! Going through what was asked for, with progress and Ctrl-C, until it is done or something breaks.
 
-use std::ops::Range;
+use std::ops::RangeInclusive;
 
 use firedrill_sim::explore::{Found, exhaust_while};
 use firedrill_sim::shape::must;
@@ -72,10 +72,11 @@ pub(super) fn search<P: Protocol>(args: &Args, worlds: &Worlds, plan: &Plan) -> 
 }
 
 /// A schedule from each seed.
-fn draw<P: Protocol>(args: &Args, worlds: &Worlds, seeds: Range<u64>) -> Report {
+fn draw<P: Protocol>(args: &Args, worlds: &Worlds, seeds: RangeInclusive<u64>) -> Report {
     let interrupt = Interrupt::listen();
-    let progress = Progress::of_runs(seeds.end - seeds.start);
-    let several = seeds.end - seeds.start > 1;
+    let further = seeds.end() - seeds.start();
+    let progress = Progress::of_runs(further.saturating_add(1));
+    let several = further > 0;
     let mut report = Report::default();
     for seed in seeds {
         if interrupt.heard() {

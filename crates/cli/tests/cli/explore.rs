@@ -93,6 +93,8 @@ fn a_single_seed_is_told_step_by_step() {
     assert_eq!(ran.code, 0, "{ran}");
     assert_printed!("explore-seed", ran);
     assert_eq!(ran.out, sandbox.run("explore --seeds 7..8 -v").out);
+    let last = sandbox.run("explore --seed 18446744073709551615");
+    assert!(last.code == 0 && last.out.contains("1 run, "), "{last}");
 }
 
 #[test]
@@ -121,6 +123,8 @@ fn what_is_no_world_no_schedule_or_no_number_could_not_run() {
     check(&["--seeds", "x"], "expected how many, such as 1000, or which, such as 500..600");
     check(&["--seeds", "0"], "expected how many");
     check(&["--seeds", "7..7"], "expected how many");
+    check(&["--seeds", "7..0"], "expected how many");
+    check(&["--seeds", "7..6"], "expected how many");
     check(&["--seed", "1", "--seeds", "5"], "cannot be used with");
     check(&["--exhaustive", "--seeds", "5"], "cannot be used with");
     check(

@@ -14,6 +14,9 @@ use crate::decide::Command;
 /// So many commands are remembered, and the rest of the append that the oldest of them is of.
 const REMEMBERED: usize = 1024;
 
+/// So many proposals are remembered, however many commands they have: who founds the log anew may not have heard as many.
+const PROPOSALS_REMEMBERED: usize = 64;
+
 /// So many proposals that were refused are remembered.
 const REFUSED_REMEMBERED: usize = 128;
 
@@ -77,6 +80,7 @@ impl Proposed {
         self.proposals.push_back(Proposal { number, after: self.last, commands });
         while let Some(oldest) = self.proposals.front().map(|oldest| oldest.commands.len().max(1))
             && self.commands - oldest >= REMEMBERED
+            && self.proposals.len() > PROPOSALS_REMEMBERED
         {
             self.commands -= oldest;
             self.proposals.pop_front();
@@ -241,5 +245,11 @@ mod tests {
         assert_eq!(proposed.take_lost().len(), REMEMBERED - 1, "and a proposal without a command");
         proposed.adopt(0);
         assert_eq!(proposed.take_lost(), [], "it is handed out once");
+        let many = vec![Command::Tick; REMEMBERED];
+        for number in 3_002..3_200 {
+            propose(&mut proposed, number, &many);
+        }
+        proposed.adopt(0);
+        assert_eq!(proposed.take_lost().len(), PROPOSALS_REMEMBERED * REMEMBERED);
     }
 }

@@ -46,6 +46,11 @@ pub(super) fn tokens_of(config: &Config) -> Vec<Token> {
     config.tokens().iter().filter_map(|configured| token(&configured.label)).collect()
 }
 
+/// The tokens of a pool, whatever list they are in.
+pub(super) fn tokens_in(pool: &Pool) -> Vec<Token> {
+    pool.tokens().filter_map(|(id, _)| named(pool, id)).collect()
+}
+
 pub(super) fn view(pool: &Pool) -> View {
     let mut view = View {
         available: pool.available().filter_map(|id| named(pool, id)).collect(),

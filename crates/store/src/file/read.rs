@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use firedrill_failover::wire::{self, LONGEST_LINE, Line, Reader, WireError, WireFault};
+use firedrill_failover::wire::{self, Line, Reader, WireError, WireFault};
 use firedrill_failover::{Fingerprint, Version};
 use firedrill_yaml::{Damage, Place, Problem, Source};
 
@@ -121,17 +121,16 @@ impl<'a> Scan<'a> {
         let mut buffer = Vec::new();
         loop {
             buffer.clear();
-            let most = LONGEST_LINE as u64 + 1;
-            let taken = input.by_ref().take(most).read_until(b'\n', &mut buffer);
+            let longest = wire::longest(self.line + 1);
+            let taken = input.by_ref().take(longest as u64 + 1).read_until(b'\n', &mut buffer);
             let taken = taken.map_err(|error| StoreError::io(self.name, "read", error))?;
             if taken == 0 {
                 return Ok(());
             }
             self.line += 1;
             let ended = buffer.pop_if(|last| *last == b'\n').is_some();
-            let read = if buffer.len() > LONGEST_LINE {
-                let message =
-                    format!("this line is longer than {} MiB, so it is no append", LONGEST_LINE >> 20);
+            let read = if buffer.len() > longest {
+                let message = format!("this line is longer than {} MiB, so it is no append", longest >> 20);
                 Err(Wrong { at: 0, message, torn: false })
             } else if self.line == 1 {
                 self.read_header(&buffer, ended)

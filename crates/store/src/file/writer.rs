@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use firedrill_failover::wire::snapshot_line;
+use firedrill_failover::wire::{LONGEST_LINE, LONGEST_SNAPSHOT, snapshot_line};
 use firedrill_failover::{Append, Appended, Entry, Fold, Founding, Head};
 use tokio::sync::oneshot;
 
@@ -85,7 +85,7 @@ impl<D: Disk> Writer<D> {
         }
         self.refuse_if_stopped()?;
         let entry = append.into_entry();
-        let line = ended(&known::line(self.fold.as_ref(), &entry)?)?;
+        let line = ended(&known::line(self.fold.as_ref(), &entry)?, LONGEST_LINE)?;
         self.fold(&entry)?;
         self.put(&line)?;
         self.shared.known.change(|held| held.admit(entry))?;
@@ -104,7 +104,7 @@ impl<D: Disk> Writer<D> {
             // To take off what is left and to write the snapshot are two steps, and between them nothing would be there.
             return Err(StoreError::NotEmpty { file: self.shared.name.clone(), found: founding.over });
         }
-        self.put(&ended(&snapshot_line(&founding.fold))?)?;
+        self.put(&ended(&snapshot_line(&founding.fold), LONGEST_SNAPSHOT)?)?;
         let fold = Arc::unwrap_or_clone(founding.fold);
         self.fold = Some(fold.clone());
         self.shared.known.change(|held| *held = Held::from(Some(fold)));
@@ -162,9 +162,9 @@ impl<D: Disk> Writer<D> {
     }
 }
 
-/// A line with its check and its end.
-fn ended(line: &str) -> Result<String, StoreError> {
-    let mut line = known::checked(line)?;
+/// A line of at most `most` bytes with its check and its end.
+fn ended(line: &str, most: usize) -> Result<String, StoreError> {
+    let mut line = known::checked(line, most)?;
     line.push('\n');
     Ok(line)
 }

@@ -82,7 +82,7 @@ impl Mirror {
         let mut fold = fold.cloned();
         drop(reader);
         let entry = append.clone().into_entry();
-        let text = known::checked(&known::line(fold.as_ref(), &entry)?)?;
+        let text = known::checked(&known::line(fold.as_ref(), &entry)?, LONGEST_LINE)?;
         known::follow(&mut fold, &entry)?;
         Ok(Some(Line { head: entry.head(), before: name(append.expected), text }))
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use firedrill_failover::wire::snapshot_line;
+use firedrill_failover::wire::{LONGEST_SNAPSHOT, snapshot_line};
 use firedrill_failover::{Append, Appended, Fingerprint, Founding, Version};
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value};
@@ -95,7 +95,7 @@ impl Shared {
     /// Founds the log anew, if its head is the one that was seen and the proposal may take its place.
     pub(super) async fn found(&self, founding: &Founding) -> Result<Appended, StoreError> {
         let give_up = self.give_up();
-        let line = checked(&snapshot_line(&founding.fold))?;
+        let line = checked(&snapshot_line(&founding.fold), LONGEST_SNAPSHOT)?;
         loop {
             if founding.replaces(founding.over) {
                 let (number, mut on) = self.up().await?;
@@ -188,7 +188,7 @@ impl Shared {
         let shared = Arc::clone(self);
         tokio::spawn(async move {
             let Some(fold) = shared.mirror.snapshot() else { return };
-            if let Ok(line) = checked(&snapshot_line(&fold)) {
+            if let Ok(line) = checked(&snapshot_line(&fold), LONGEST_SNAPSHOT) {
                 let _ = shared.scripts.compact(&mut on, fold.head(), &line, kept).await;
             }
         });

@@ -35,7 +35,6 @@ pub(super) struct Backlog {
 pub(super) type Mark = oneshot::Sender<()>;
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "marks are few, and a command as it is allocates nothing")]
 enum Kept {
     Waiting(Waiting),
     Mark(Mark),

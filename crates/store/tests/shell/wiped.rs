@@ -100,6 +100,29 @@ async fn a_log_that_is_wiped_while_nobody_reports_is_founded_anew_once() {
     agree(&parties).await;
 }
 
+/// The log is founded anew by one that had not heard as many commands of another as go into many appends.
+#[tokio::test(start_paused = true)]
+async fn what_the_founder_had_not_heard_is_not_lost() {
+    let store = Faulty::new();
+    let mut parties = [1, 2].map(|id| Party::new(&store.connection(), id, &config(&[1, 2], NEVER)));
+    agree(&parties).await;
+    parties[1].store.goes(Way::Away);
+    pass(100).await;
+    let before = parties[0].shell.standing().appends;
+    parties[0].fails(40 * 1_024);
+    parties[0].settled().await;
+    let appends = parties[0].shell.standing().appends - before;
+    assert!((40..60).contains(&appends), "{appends} appends");
+    parties[0].store.goes(Way::Away);
+    store.wipe();
+    parties[1].store.goes(Way::Works);
+    pass(3_000).await;
+    assert_eq!(parties[1].shell.standing().founded_anew, 1);
+    parties[0].store.goes(Way::Works);
+    let pool = agree(&parties).await;
+    assert_eq!(counted(&pool), reported(&parties));
+}
+
 /// A proposal to found it anew over what is left finds less than that.
 #[tokio::test(start_paused = true)]
 async fn a_log_that_is_wiped_after_it_was_cut_is_founded_anew() {

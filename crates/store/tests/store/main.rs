@@ -11,7 +11,7 @@ mod kill;
 mod workers;
 
 use conformance::{conforms, contention};
-use firedrill_failover::{Fingerprint, Head};
+use firedrill_failover::{Fingerprint, Head, wire};
 use firedrill_store::{FileStore, Fsync, MemoryStore, Store};
 
 #[test]
@@ -75,6 +75,36 @@ fn a_file_founded_anew_begins_with_a_snapshot_and_can_be_read_again() {
         let refused = matches!(answer, Err(firedrill_store::StoreError::NotEmpty { .. }));
         assert!(refused || over != worker.head(), "{answer:?}");
     }
+}
+
+/// What an append could configure can be founded anew: there is more room for a snapshot.
+#[test]
+fn a_snapshot_may_be_longer_than_an_append() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = || {
+        FileStore::open(&folder.path().join("log"), Fingerprint::new(1), Fsync::Never).expect("opens").store
+    };
+    let (gone, store) = (MemoryStore::new(), open());
+    let mut worker = workers::joined(&gone, 1).expect("joins");
+    let token = |number: u64| firedrill_failover::Token {
+        label: format!("{number:016715}").into(),
+        fingerprint: Fingerprint::new(number),
+    };
+    let config = firedrill_failover::Config::parse((1..=1_000).map(token).collect(), &workers::settings());
+    let command = firedrill_failover::Command::Reconfigure(config.expect("a good configuration"));
+    let before = worker.pool().clone();
+    workers::perform(&gone, &mut worker, command).expect("appends");
+    let entries = block_on::block_on(gone.read(Head::EMPTY)).expect("reads").entries;
+    let configured = wire::line(&before, entries.last().expect("two appends"));
+    assert!(configured.len() < wire::LONGEST_LINE, "{} bytes", configured.len());
+    let snapshot = wire::snapshot_line(worker.fold());
+    assert!(snapshot.len() > wire::LONGEST_LINE, "{} bytes", snapshot.len());
+    let founding = worker.found_anew(firedrill_failover::Duration::ZERO, Head::EMPTY);
+    let founded = block_on::block_on(store.found(&founding)).expect("writes");
+    assert_eq!(founded, firedrill_failover::Appended::Accepted);
+    drop(store);
+    let fold = block_on::block_on(open().snapshot()).expect("reads").expect("a fold");
+    assert!(*fold == *founding.fold, "what is read again differs");
 }
 
 #[test]

@@ -11,14 +11,17 @@ use crate::block_on::block_on;
 /// A configuration under which `tokens` tokens may fail a million times each.
 pub(crate) fn config(tokens: u64) -> Config {
     let token = |n| Token { label: format!("tok\u{e9}n-{n}").into(), fingerprint: Fingerprint::new(n) };
+    Config::parse((1..=tokens).map(token).collect(), &settings()).expect("a good configuration")
+}
+
+pub(crate) fn settings() -> Settings {
     let failover = FailoverSettings {
         enabled: true,
         failure_threshold: 1_000_000,
         cooldown_duration: 100,
         ..FailoverSettings::default()
     };
-    let settings = Settings { failover, ..Settings::default() };
-    Config::parse((1..=tokens).map(token).collect(), &settings).expect("a good configuration")
+    Settings { failover, ..Settings::default() }
 }
 
 /// Worker number `id`, which has joined the log.
