@@ -97,7 +97,7 @@ impl RedisStore {
     /// server is asked.
     ///
     /// # Errors
-    /// [`StoreError::Settings`], or [`StoreError::Io`] for certificates that cannot be read.
+    /// [`StoreError::Settings`], or [`StoreError::File`] for certificates that cannot be read.
     pub fn check(url: &str, options: &RedisOptions) -> Result<(), StoreError> {
         Server::new(url, Fingerprint::new(0), options.clone()).map(drop)
     }
