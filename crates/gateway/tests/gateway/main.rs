@@ -1,6 +1,7 @@
 //! The gateway between its clients and a provider, over real connections on loopback.
 
 mod admin;
+mod bursts;
 mod crowd;
 mod failover;
 mod failures;

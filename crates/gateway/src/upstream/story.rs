@@ -12,11 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
-use hyper::Uri;
-use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tower_service::Service;
 
 /// What has come to pass on a connection. One task reads and writes, and whoever asks was told by it that the connection is over:
 /// so there is nothing to be ordered.
@@ -63,9 +59,16 @@ impl Story {
 
 /// A connection, with its story.
 #[derive(Debug)]
-pub(crate) struct Told<T> {
+pub(super) struct Told<T> {
     io: T,
     story: Arc<Story>,
+}
+
+impl<T> Told<T> {
+    pub(super) fn new(io: T) -> (Self, Arc<Story>) {
+        let story = Arc::<Story>::default();
+        (Self { io, story: Arc::clone(&story) }, story)
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Told<T> {
@@ -119,37 +122,6 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Told<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
-
-impl<T> Connection for Told<T> {
-    fn connected(&self) -> Connected {
-        Connected::new().extra(Arc::clone(&self.story))
-    }
-}
-
-/// Connects as `C` does.
-#[derive(Clone, Debug)]
-pub(crate) struct Telling<C>(pub(super) C);
-
-impl<C> Service<Uri> for Telling<C>
-where
-    C: Service<Uri, Future: Send + 'static>,
-{
-    type Response = TokioIo<Told<TokioIo<C::Response>>>;
-    type Error = C::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, C::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, to: Uri) -> Self::Future {
-        let connecting = self.0.call(to);
-        Box::pin(async move {
-            let io = TokioIo::new(connecting.await?);
-            Ok(TokioIo::new(Told { io, story: Arc::default() }))
-        })
     }
 }
 
