@@ -19,9 +19,12 @@ mod standing;
 mod summed;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use arc_swap::ArcSwap;
-use firedrill_failover::{Attempt, Command, Fingerprint, Pool, Random, Selection, Status, TokenId, Worker};
+use firedrill_failover::{
+    Attempt, Command, Fingerprint, Pool, Random, Selection, Status, TokenId, Worker, WorkerId,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::store::Store;
@@ -38,8 +41,15 @@ pub struct Shell {
 #[derive(Debug)]
 struct Shared {
     published: ArcSwap<Published>,
+    /// How many items were queued.
+    queued: AtomicU64,
+    /// How many of them the published pool shows, if it shows all that this worker knows; or [`UNSETTLED`].
+    settled: AtomicU64,
     standing: watch::Sender<Standing>,
 }
+
+/// The published pool may not show all that this worker knows.
+const UNSETTLED: u64 = u64::MAX;
 
 /// A pool to select from.
 #[derive(Debug)]
@@ -94,6 +104,8 @@ impl Shell {
         let (queue, items) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             published: ArcSwap::from_pointee(Published { pool: worker.pool().clone(), era: 0 }),
+            queued: AtomicU64::new(0),
+            settled: AtomicU64::new(UNSETTLED),
             standing: watch::Sender::new(Standing::new()),
         });
         let driver = Driver::new(Arc::clone(&shared), items, store, worker, uptime, observer);
@@ -124,9 +136,12 @@ impl Shell {
         published.pool.selectable(token, &tried).map(|selection| published.drawn(selection))
     }
 
-    /// The request that used `drawn` was answered `status`. Never waits.
+    /// The request that used `drawn` was answered `status`. Never waits. What changes nothing, as nearly every success, wakes
+    /// nobody.
     pub fn report(&self, drawn: Drawn, status: Status, attempt: Attempt) {
-        self.send(Item::Outcome { drawn, status, attempt });
+        if !self.changes_nothing(&drawn, status, attempt) {
+            self.send(Item::Outcome { drawn, status, attempt });
+        }
     }
 
     /// Has the worker perform something else: a tick, the answer to a probe, a configuration. Never waits.
@@ -161,7 +176,24 @@ impl Shell {
         self.shared.standing.subscribe()
     }
 
+    /// Whether the worker would decide that nothing comes of it. Not known while anything else is still to be decided: a success
+    /// makes up for a failure that is queued.
+    fn changes_nothing(&self, drawn: &Drawn, status: Status, attempt: Attempt) -> bool {
+        let shared = &self.shared;
+        if shared.settled.load(SeqCst) != shared.queued.load(SeqCst) {
+            return false;
+        }
+        // Not older than what is settled.
+        let published = shared.published.load();
+        let (pool, token) = (&published.pool, drawn.selection.token);
+        let outcome = Command::Outcome { token, status, attempt };
+        // Who decides it, and when, is the same to an outcome.
+        published.era == drawn.era && pool.decide(WorkerId::new(0), pool.clock(), &outcome).is_empty()
+    }
+
     fn send(&self, item: Item) {
+        // Before it can be taken.
+        self.shared.queued.fetch_add(1, SeqCst);
         // Without a driver nothing is decided any more; who cares asks `settled`.
         let _ = self.queue.send(item);
     }
