@@ -1,6 +1,5 @@
 //! One connection of a client: hyper speaks HTTP on it until either side has enough.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -27,9 +26,8 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let line = Guard::new(Line::new(stream, phase.clone(), Arc::clone(&limits)), limits.head_bytes);
     let mut stop = shared.stop.subscribe();
     let service = service_fn(|request| {
-        let answer = request::answer(Arc::clone(&shared), phase.clone(), request);
         // hyper gives the connection back only if what answers can be moved.
-        Box::pin(async move { Ok::<_, Infallible>(answer.await) })
+        Box::pin(request::answer(Arc::clone(&shared), phase.clone(), request))
     });
     let mut http = http1::Builder::new();
     // Not `pipeline_flush`: with it hyper holds whatever a body has ready in memory, without a bound.

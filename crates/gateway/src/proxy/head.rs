@@ -64,7 +64,8 @@ pub(crate) fn refusal(parts: &Parts) -> Option<Refusal> {
 
 /// Whether a segment leads elsewhere than it says, to whoever resolves it.
 fn is_dots(segment: &str) -> bool {
-    if segment.len() > 6 || segment.is_empty() {
+    let of_dots = |byte| matches!(byte, b'.' | b'%' | b'2' | b'e' | b'E');
+    if segment.len() > 6 || segment.is_empty() || !segment.bytes().all(of_dots) {
         return false;
     }
     let plain = segment.to_ascii_lowercase().replace("%2e", ".");

@@ -1,5 +1,6 @@
 //! One request: what is read of it, which tokens it is tried with, and what its client is answered.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,9 +29,10 @@ pub(crate) fn answer(
     shared: Arc<Shared>,
     phase: Phase,
     request: Request<Incoming>,
-) -> impl Future<Output = Response<Outgoing>> {
+) -> impl Future<Output = Result<Response<Outgoing>, Infallible>> {
     phase.set(Phase::BODY);
-    opened(Open::new(shared, phase), request)
+    let open = Open::new(shared, phase);
+    async move { Ok(opened(open, request).await) }
 }
 
 async fn opened(open: Open, request: Request<Incoming>) -> Response<Outgoing> {

@@ -6,6 +6,7 @@ mod crowd;
 mod failover;
 mod failures;
 mod guard;
+mod idle;
 mod kept;
 mod limits;
 mod operating;
