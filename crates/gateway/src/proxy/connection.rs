@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::proxy::guard::Guard;
 use crate::proxy::request;
+use crate::proxy::turns::Turns;
 use crate::shared::Shared;
 
 /// hyper reads no head into less, in bytes.
@@ -36,18 +37,20 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         .half_close(false);
     let mut connection = http.serve_connection(TokioIo::new(line), service);
     let mut stopped = pin!(async move { stop.wait_for(|stop| *stop).await.is_ok() });
-    let mut stopping = false;
+    let (mut stopping, turns) = (false, Turns::new());
     let served = poll_fn(|cx| {
         if !stopping && stopped.as_mut().poll(cx).is_ready() {
             stopping = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
-        let polled = connection.poll_without_shutdown(cx);
-        // hyper waits for bytes since before the answer was over, and does not begin anew.
-        if polled.is_pending() && phase.is_idle_unheard() {
-            return connection.poll_without_shutdown(cx);
-        }
-        polled
+        turns.poll(cx, |cx| {
+            let polled = connection.poll_without_shutdown(cx);
+            // hyper waits for bytes since before the answer was over, and does not begin anew.
+            if polled.is_pending() && phase.is_idle_unheard() {
+                return connection.poll_without_shutdown(cx);
+            }
+            polled
+        })
     })
     .await;
     // Whoever is too slow, or is gone, gets nothing more.

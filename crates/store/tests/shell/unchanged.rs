@@ -1,6 +1,6 @@
 //! What changes nothing wakes nobody; and nothing is taken for that which would change what is still to be decided.
 
-use firedrill_failover::Command;
+use firedrill_failover::{Command, Pool};
 
 use crate::faulty::{Faulty, Way};
 use crate::world::{NEVER, Party, agree, config, pass};
@@ -43,7 +43,7 @@ async fn a_success_after_a_failure_that_is_not_decided_makes_up_for_it() {
     }
     party.report(drawn, 503);
     party.settled().await;
-    assert_eq!((party.failures(1), party.shell.look(|pool| pool.available_len())), (1, 2));
+    assert_eq!((party.failures(1), party.shell.look(Pool::available_len)), (1, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,5 +91,5 @@ async fn a_success_while_the_store_is_away_makes_up_for_a_failure() {
     party.store.goes(Way::Works);
     pass(10_000).await;
     party.settled().await;
-    assert_eq!((party.failures(1), party.shell.look(|pool| pool.available_len())), (1, 2));
+    assert_eq!((party.failures(1), party.shell.look(Pool::available_len)), (1, 2));
 }
