@@ -216,8 +216,8 @@ pub(super) struct Link {
     /// Something was asked on it.
     asked: bool,
     over: bool,
-    /// Since when nobody uses it.
-    idle: Option<Instant>,
+    /// Since when nobody has used it, unless somebody does.
+    idle: Instant,
 }
 
 type Io = TokioIo<Told<TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>>>;
@@ -226,7 +226,7 @@ impl Link {
     /// Whether it is worth to be kept on.
     fn lasts(&mut self) -> bool {
         let cx = &mut Context::from_waker(Waker::noop());
-        self.idle.is_none_or(|since| since.elapsed() < IDLE) && matches!(self.poll(cx), Poll::Ready(Ok(())))
+        self.idle.elapsed() < IDLE && matches!(self.poll(cx), Poll::Ready(Ok(())))
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failed>> {
@@ -250,7 +250,7 @@ impl Service<Question> for Link {
 
     fn call(&mut self, question: Question) -> Asking {
         let kept = std::mem::replace(&mut self.asked, true);
-        if self.over || self.idle.take().is_some_and(|since| since.elapsed() >= IDLE) {
+        if self.over || self.idle.elapsed() >= IDLE {
             self.over = true;
             return Box::pin(ready(Err(if kept { Failed::Unsent } else { Failed::Reset })));
         }
@@ -273,7 +273,7 @@ impl Service<Back> for Link {
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failed>> {
         self.over = !matches!(self.poll(cx), Poll::Ready(Ok(())));
-        self.idle = Some(Instant::now());
+        self.idle = Instant::now();
         Poll::Ready(if self.over { Err(Failed::Reset) } else { Ok(()) })
     }
 
@@ -303,7 +303,8 @@ impl Service<()> for Connect {
             let (told, story) = Told::new(TokioIo::new(stream));
             let (questions, connection) =
                 http1::handshake(TokioIo::new(told)).await.map_err(|_| Failed::Connect)?;
-            Ok(Box::new(Link { questions, connection, story, asked: false, over: false, idle: None }))
+            let idle = Instant::now();
+            Ok(Box::new(Link { questions, connection, story, asked: false, over: false, idle }))
         })
     }
 }
