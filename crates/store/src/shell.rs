@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use arc_swap::ArcSwap;
 use firedrill_failover::{
-    Attempt, Command, Fingerprint, Pool, Random, Selection, Status, TokenId, Worker, WorkerId,
+    Attempt, Command, Fingerprint, Pool, Random, Selection, Status, TokenId, Version, Worker, WorkerId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -136,8 +136,8 @@ impl Shell {
         published.pool.selectable(token, &tried).map(|selection| published.drawn(selection))
     }
 
-    /// The request that used `drawn` was answered `status`. Never waits. What changes nothing, as nearly every success, wakes
-    /// nobody.
+    /// The request that used `drawn` was answered `status`. Never waits. A success that changes nothing, as nearly every
+    /// one, wakes nobody.
     pub fn report(&self, drawn: Drawn, status: Status, attempt: Attempt) {
         if !self.changes_nothing(&drawn, status, attempt) {
             self.send(Item::Outcome { drawn, status, attempt });
@@ -176,7 +176,7 @@ impl Shell {
         self.shared.standing.subscribe()
     }
 
-    /// Whether the worker would decide that nothing comes of it. Not known while anything else is still to be decided: a success
+    /// Whether it is a success, and the worker would decide that nothing comes of it. Not known while anything else is still to be decided: a success
     /// makes up for a failure that is queued.
     fn changes_nothing(&self, drawn: &Drawn, status: Status, attempt: Attempt) -> bool {
         let shared = &self.shared;
@@ -187,8 +187,11 @@ impl Shell {
         let published = shared.published.load();
         let (pool, token) = (&published.pool, drawn.selection.token);
         let outcome = Command::Outcome { token, status, attempt };
-        // Who decides it, and when, is the same to an outcome.
-        published.era == drawn.era && pool.decide(WorkerId::new(0), pool.clock(), &outcome).is_empty()
+        // Until a log is founded nothing is known of what it will say. Who decides an outcome, and when, is the same to it.
+        pool.policy().is_success(status)
+            && pool.version() > Version::EMPTY
+            && published.era == drawn.era
+            && pool.decide(WorkerId::new(0), pool.clock(), &outcome).is_empty()
     }
 
     fn send(&self, item: Item) {
