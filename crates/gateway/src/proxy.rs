@@ -12,6 +12,7 @@ mod head;
 mod lost;
 mod request;
 mod scan;
+mod turns;
 
 pub(crate) use accept::accept;
 pub(crate) use head::with_token;
