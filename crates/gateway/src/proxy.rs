@@ -12,7 +12,6 @@ mod head;
 mod lost;
 mod request;
 mod scan;
-mod turns;
 
 pub(crate) use accept::accept;
 pub(crate) use head::with_token;

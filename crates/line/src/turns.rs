@@ -18,26 +18,30 @@ const POLLED: u8 = 1;
 const WOKEN: u8 = 2;
 
 /// The turns of one connection.
-pub(crate) struct Turns {
+#[derive(Debug)]
+pub struct Turns {
     inner: Arc<Inner>,
     waker: Waker,
 }
 
+#[derive(Debug)]
 struct Inner {
     state: AtomicU8,
     /// Wakes the task.
     task: Mutex<Waker>,
 }
 
-impl Turns {
-    pub(crate) fn new() -> Self {
+impl Default for Turns {
+    fn default() -> Self {
         let task = Mutex::new(Waker::noop().clone());
         let inner = Arc::new(Inner { state: AtomicU8::new(AWAY), task });
         Self { waker: Waker::from(Arc::clone(&inner)), inner }
     }
+}
 
+impl Turns {
     /// Polls until something comes of it, or nothing more can for now.
-    pub(crate) fn poll<T>(
+    pub fn poll<T>(
         &self,
         cx: &mut Context<'_>,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
@@ -85,7 +89,7 @@ mod tests {
 
     /// Polls what wakes itself so often and is ready then, if it ever is: how often it was polled, and its task woken.
     fn polled(wakes: usize, ready: bool) -> (usize, usize, bool) {
-        let (count, turns, mut polls) = (Arc::<Count>::default(), Turns::new(), 0);
+        let (count, turns, mut polls) = (Arc::<Count>::default(), Turns::default(), 0);
         let waker = Waker::from(Arc::clone(&count));
         let polled = turns.poll(&mut Context::from_waker(&waker), |cx| {
             polls += 1;
@@ -113,7 +117,7 @@ mod tests {
 
     #[test]
     fn whoever_wakes_it_later_wakes_its_task() {
-        let (count, turns, mut kept) = (Arc::<Count>::default(), Turns::new(), None);
+        let (count, turns, mut kept) = (Arc::<Count>::default(), Turns::default(), None);
         let waker = Waker::from(Arc::clone(&count));
         let polled = turns.poll(&mut Context::from_waker(&waker), |cx| {
             kept = Some(cx.waker().clone());
@@ -129,7 +133,7 @@ mod tests {
     /// Whoever wakes it from another thread, at whatever moment, is heard: by the poll that goes on, or by the task.
     #[test]
     fn nothing_is_lost_between_two_turns() {
-        let (turns, told) = (Turns::new(), AtomicUsize::new(0));
+        let (turns, told) = (Turns::default(), AtomicUsize::new(0));
         let count = Arc::<Count>::default();
         let waker = Waker::from(Arc::clone(&count));
         std::thread::scope(|scope| {
