@@ -190,11 +190,13 @@ fn told(failure: &Failure, question: &Question, plan: &Plan) -> Json {
 
 /// The headers of every answer: an id, and what is left of the quotas.
 fn headers(plan: &Plan, context: &Context<'_>) -> Headers {
-    let mut headers: Headers = vec![
+    // Room for those of the quotas and of the answer too.
+    let mut headers = Headers::with_capacity(12);
+    headers.extend([
         ("x-request-id".into(), ask::hex("req_", context.serial, 32).into()),
         ("openai-organization".into(), "org-mock".into()),
         ("openai-version".into(), "2020-10-01".into()),
-    ];
+    ]);
     for (unit, word) in [(Unit::Requests, "requests"), (Unit::LlmTokens, "tokens")] {
         if let Some(standing) = failure::tightest(&plan.quotas, unit) {
             let mut push = |what: &str, value: String| {

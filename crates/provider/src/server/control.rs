@@ -16,6 +16,7 @@ use crate::exchange::Body;
 use crate::quota::{Standing, Unit};
 use crate::server::clash::{cannot_refuse, refuses};
 use crate::server::course::Course;
+use crate::server::date::date;
 use crate::server::journal::Wanted;
 use crate::server::sending::{Sending, Stream};
 use crate::server::serve::read;
@@ -89,7 +90,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<I
     let mut response = Response::new(Stream::new(course, length, None));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(DATE, shared.date());
+    response.headers_mut().insert(DATE, date(shared.clock.wall()));
     if status == StatusCode::METHOD_NOT_ALLOWED
         && let Ok(methods) = HeaderValue::from_str(&methods.join(", "))
     {

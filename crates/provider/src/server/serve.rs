@@ -17,6 +17,7 @@ use crate::dialect::Context;
 use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;
 use crate::server::course::{Between, Course};
+use crate::server::date::date;
 use crate::server::journal::Ended;
 use crate::server::pending::ByHand;
 use crate::server::provider::Provider;
@@ -98,7 +99,8 @@ fn begin(
             (draft.status, draft.path) = (reply.status.code(), masked());
             let number = shared.journal.begin(draft);
             let call = Call { shared, number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
-            return Begun::Now(send(reply, None, Course::plain, call));
+            let wall = call.shared.clock.wall();
+            return Begun::Now(send(reply, None, wall, Course::plain, call));
         }
     };
     draft.path = shown(head.uri.path(), &[&question.token]);
@@ -163,34 +165,38 @@ async fn by_hand(
     told.send_later(plan, at, call).await
 }
 
-/// What is told, and the waits between its events.
+/// What is told, the waits between its events, and when that was decided, by the wall clock.
 struct Told {
     reply: Reply,
     between: Between,
+    wall: u64,
 }
 
 fn tell(shared: &Shared, provider: &Provider, question: &Question, plan: &Plan, serial: u64) -> Told {
-    let context = Context { serial, wall: shared.clock.wall(), text: &provider.text };
+    let wall = shared.clock.wall();
+    let context = Context { serial, wall, text: &provider.text };
     let reply = provider.dialect.reply(question, plan, &context);
     let between = match &reply.body {
         Body::Events(events) => provider.between(plan, events.len()),
         Body::Whole(_) => Between::Same(Duration::ZERO),
     };
-    Told { reply, between }
+    Told { reply, between, wall }
 }
 
 impl Told {
     fn send(self, plan: Plan, call: Call) -> Sending {
         let (first, between) = (plan.first, self.between);
-        send(self.reply, plan.answer.fault, |body, fault| Course::new(body, fault, first, between), call)
+        let course = |body: Body, fault: Option<&Fault>| Course::new(body, fault, first, between);
+        send(self.reply, plan.answer.fault, self.wall, course, call)
     }
 
     /// Sends it to the request that came `at` then, when its time has come.
-    async fn send_later(self, plan: Plan, at: Instant, call: Call) -> Sending {
+    async fn send_later(mut self, plan: Plan, at: Instant, call: Call) -> Sending {
         if plan.wait > Duration::ZERO {
             call.wait(Some(at + plan.wait));
             call.shared.clock.wait_until(at + plan.wait).await;
             call.go_on();
+            self.wall = call.shared.clock.wall();
         }
         self.send(plan, call)
     }
@@ -266,13 +272,15 @@ fn wrong(shared: &Arc<Shared>, phase: Phase, draft: Draft<'_>, message: &str) ->
     let reply = Reply { status, headers, body: Body::Whole(body.into_bytes()) };
     let number = shared.journal.begin(draft);
     let call = Call { shared: Arc::clone(shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
-    send(reply, None, Course::plain, call)
+    let wall = shared.clock.wall();
+    send(reply, None, wall, Course::plain, call)
 }
 
-/// What is sent of `reply` under `fault`.
+/// What is sent of `reply` under `fault`, at a time of the wall clock.
 fn send(
     reply: Reply,
     fault: Option<Fault>,
+    wall: u64,
     course: impl FnOnce(Body, Option<&Fault>) -> Course,
     call: Call,
 ) -> Sending {
@@ -306,7 +314,7 @@ fn send(
     }
     let informational = response.status().is_informational();
     if !informational {
-        response.headers_mut().insert(DATE, call.shared.date());
+        response.headers_mut().insert(DATE, date(wall));
     }
     let course = course(body, fault.as_ref());
     let raw = match fault {

@@ -8,10 +8,8 @@ use arc_swap::ArcSwapOption;
 use firedrill_clock::Clock;
 use firedrill_failover::Instant;
 use firedrill_line::Limits;
-use hyper::header::HeaderValue;
 use tokio::sync::watch;
 
-use crate::server::date::date;
 use crate::server::journal::{Entry, Journal};
 use crate::server::provider::Provider;
 
@@ -43,11 +41,6 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// What an answer of just now has as its date.
-    pub(crate) fn date(&self) -> HeaderValue {
-        date(self.clock.wall())
-    }
-
     /// From now on those are held that are so; those that are held already stay so.
     pub(crate) fn hold_those(&self, hold: Hold) {
         self.hold.store(Some(Arc::new(hold)));
