@@ -37,7 +37,8 @@ use shared::Shared;
 /// by the server itself. [`RedisStore::catch_up`] hears everything that is in the log by now.
 ///
 /// When the server is away it is tried again for as long as the store is there. Once that takes longer than an answer may, it is
-/// said to whoever asks and to whoever waits. What a worker has heard and the server has lost, because it was wiped, or crashed before it wrote to its disk, is told as
+/// said to whoever asks and to whoever waits. What a worker has heard and the server has lost, because it was wiped, or crashed
+/// before it wrote to its disk, is told as
 /// [`StoreError::Behind`].
 ///
 /// ```no_run
