@@ -15,7 +15,7 @@ ASKED, SAID = 2, 7
 # Made up, like every token here.
 TOKEN = "sk-rehearsal"
 # What a gateway sends in its place, first and second in its file.
-POOL = ["sk-of-the-pool-0123456789", "sk-of-the-pool-9876543210"]
+POOL = ["sk-of-the-pool-Nv6Yk1Rb8Tg3Xw5Qz0Lm", "sk-of-the-pool-Ds4Hp9Jc2Wf7Ue1Ka6Bt"]
 KINDS = ("openai", "anthropic", "gemini", "azure", "deepseek", "qwen")
 
 # What is being served, as run.py started it.

@@ -13,5 +13,7 @@ mod readme;
 mod replay;
 mod run;
 mod sandbox;
+#[path = "../../../../tests/search.rs"]
+mod search;
 mod secrets;
 mod stranger;
