@@ -2,6 +2,7 @@
 
 mod check;
 mod conform;
+mod debug;
 mod explore;
 mod gateway;
 mod help;
