@@ -118,7 +118,7 @@ impl<S: Store + 'static, O: Observer + 'static> Builder<S, O> {
         if let Some(label) = settings.secrets.lacks(&settings.pool) {
             return Err(StartError::NoSecret(label.to_owned()));
         }
-        let client = upstream::client(&settings.roots).map_err(StartError::Root)?;
+        let client = upstream::client(&settings.roots, &settings.upstream).map_err(StartError::Root)?;
         if let Some(admin) = settings.admin
             && !admin.ip().is_loopback()
             && settings.admin_token.is_none()

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use firedrill_failover::Command;
 use http_body_util::Full;
-use hyper::body::Bytes;
 use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Uri};
@@ -15,7 +14,7 @@ use crate::flight::Kind;
 use crate::following::Probe;
 use crate::proxy;
 use crate::shared::{Credential, Shared};
-use crate::upstream;
+use crate::upstream::{self, Question};
 
 /// Sends every probe that comes out of `probes`, until nobody can send more. Those that are out are given up when it is dropped.
 pub(crate) async fn probe(shared: Arc<Shared>, mut probes: mpsc::UnboundedReceiver<Probe>) {
@@ -39,13 +38,14 @@ async fn send(shared: Arc<Shared>, probe: Probe) {
     let Some(credential) = shared.credentials.load().of(probe.fingerprint).map(Arc::clone) else { return };
     let check = shared.shell.look(|pool| pool.policy().failover()?.health_check().cloned());
     let Some(check) = check else { return };
-    let Some(request) = request(&shared, &credential, &check.model) else { return };
+    let Some(path) = path(&shared, &check.model) else { return };
+    let question = || question(&shared, &credential, &path, &check.model);
     shared.metrics.probed();
     let rehearsal = shared.rehearsal.as_ref();
     let mut lapse = rehearsal
         .and_then(|rehearsal| rehearsal.loses(&credential.label, probe.number))
         .unwrap_or_else(|| upstream::lapse(&shared, check.timeout));
-    let answer = match upstream::send(&shared, Kind::Probe, request, &mut lapse).await {
+    let answer = match upstream::send(&shared, Kind::Probe, question, &mut lapse).await {
         Ok(answer) => {
             let status = proxy::status_of_answer(&answer);
             if shared.shell.look(|pool| pool.policy().is_success(status)) {
@@ -67,8 +67,8 @@ async fn send(shared: Arc<Shared>, probe: Probe) {
     shared.shell.perform(Command::ProbeAnswered { token: probe.token, probe: probe.number, answer });
 }
 
-/// The question, to where the last request went that succeeded. `None` if the vendor's path cannot be made of its parts.
-fn request(shared: &Shared, credential: &Arc<Credential>, model: &str) -> Option<Request<Full<Bytes>>> {
+/// Where the last request went that succeeded. `None` if the vendor's path cannot be made of its parts.
+fn path(shared: &Shared, model: &str) -> Option<PathAndQuery> {
     let vendor = shared.vendor;
     let path = match shared.last_good.load().as_deref() {
         Some(path) => vendor.path_for(path.as_str(), model),
@@ -77,20 +77,21 @@ fn request(shared: &Shared, credential: &Arc<Credential>, model: &str) -> Option
             None => behind(&shared.route.path, &vendor.default_path(model)),
         },
     };
-    let mut uri = hyper::http::uri::Parts::default();
-    uri.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
-    uri.scheme = Some(shared.route.scheme.clone());
-    uri.authority = Some(shared.route.authority.clone());
+    PathAndQuery::try_from(path).ok()
+}
+
+fn question(shared: &Shared, credential: &Arc<Credential>, path: &PathAndQuery, model: &str) -> Question {
+    let vendor = shared.vendor;
     let mut request = Request::new(Full::from(vendor.question(model)));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = Uri::from_parts(uri).ok()?;
+    *request.uri_mut() = Uri::from(path.clone());
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.extend(vendor.version());
     proxy::with_token(&mut headers, vendor, &shared.route.host, credential);
     *request.headers_mut() = headers;
-    Some(request)
+    request
 }
 
 /// `path` behind `base`, without what of it `base` ends with: `https://host/v1` has the beginning of `/v1/messages` already.

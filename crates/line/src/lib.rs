@@ -9,8 +9,10 @@ mod limits;
 mod line;
 mod parting;
 mod port;
+mod turns;
 
 pub use limits::Limits;
 pub use line::{Line, Phase};
 pub use parting::{drain, turn_away};
 pub use port::{BACKLOG, TOLD, asked_to, hold, listen};
+pub use turns::Turns;

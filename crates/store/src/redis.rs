@@ -36,8 +36,8 @@ use shared::Shared;
 /// has been heard from the server, which may be a moment before the newest append of another process; an append is judged
 /// by the server itself. [`RedisStore::catch_up`] hears everything that is in the log by now.
 ///
-/// When the server is away it is tried again for as long as the store is there, and a tail goes on waiting. What a worker
-/// has heard and the server has lost, because it was wiped, or crashed before it wrote to its disk, is told as
+/// When the server is away it is tried again for as long as the store is there. Once that takes longer than an answer may, it is
+/// said to whoever asks and to whoever waits. What a worker has heard and the server has lost, because it was wiped, or crashed before it wrote to its disk, is told as
 /// [`StoreError::Behind`].
 ///
 /// ```no_run
@@ -97,7 +97,7 @@ impl RedisStore {
     /// server is asked.
     ///
     /// # Errors
-    /// [`StoreError::Settings`], or [`StoreError::Io`] for certificates that cannot be read.
+    /// [`StoreError::Settings`], or [`StoreError::File`] for certificates that cannot be read.
     pub fn check(url: &str, options: &RedisOptions) -> Result<(), StoreError> {
         Server::new(url, Fingerprint::new(0), options.clone()).map(drop)
     }
@@ -127,16 +127,21 @@ impl RedisStore {
         }
     }
 
-    /// What is newer, as far as it was heard. Where the log seems to be behind, the server is asked.
+    /// What is newer, as far as it was heard. Where the log seems to be behind, the server is asked. That nothing is newer is not
+    /// said of a server that is away.
     async fn newer(&self, after: Head) -> Result<Newer, StoreError> {
         self.shared.undenied()?;
-        match self.shared.mirror.read(after) {
+        let heard = match self.shared.mirror.read(after) {
             Err(StoreError::Behind { .. }) => {
                 self.catch_up().await?;
                 self.shared.mirror.read(after)
             }
             heard => heard,
+        }?;
+        if heard.is_empty() {
+            self.shared.reached()?;
         }
+        Ok(heard)
     }
 }
 
@@ -181,8 +186,6 @@ impl Store for RedisStore {
         loop {
             news.borrow_and_update();
             match self.newer(after).await {
-                // As long as it takes.
-                Err(StoreError::Away { .. }) => {}
                 Ok(newer) if newer.is_empty() => {}
                 other => return other,
             }

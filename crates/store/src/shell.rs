@@ -19,10 +19,12 @@ mod standing;
 mod summed;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use arc_swap::ArcSwap;
 use firedrill_failover::{
-    Attempt, Command, Fingerprint, NotSelectable, Pool, Random, Selection, Status, TokenId, Worker,
+    Attempt, Command, Fingerprint, NotSelectable, Pool, Random, Selection, Status, TokenId, Version, Worker,
+    WorkerId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -40,8 +42,15 @@ pub struct Shell {
 #[derive(Debug)]
 struct Shared {
     published: ArcSwap<Published>,
+    /// How many items were queued.
+    queued: AtomicU64,
+    /// How many of them the published pool shows, if it shows all that this worker knows; or [`UNSETTLED`].
+    settled: AtomicU64,
     standing: watch::Sender<Standing>,
 }
+
+/// The published pool may not show all that this worker knows.
+const UNSETTLED: u64 = u64::MAX;
 
 /// A pool to select from.
 #[derive(Debug)]
@@ -96,6 +105,8 @@ impl Shell {
         let (queue, items) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             published: ArcSwap::from_pointee(Published { pool: worker.pool().clone(), era: 0 }),
+            queued: AtomicU64::new(0),
+            settled: AtomicU64::new(UNSETTLED),
             standing: watch::Sender::new(Standing::new()),
         });
         let driver = Driver::new(Arc::clone(&shared), items, store, worker, uptime, observer);
@@ -128,9 +139,12 @@ impl Shell {
         published.pool.select_this(label, &tried).map(|selection| published.drawn(selection))
     }
 
-    /// The request that used `drawn` was answered `status`. Never waits.
+    /// The request that used `drawn` was answered `status`. Never waits. A success that changes nothing, as nearly every
+    /// one, wakes nobody.
     pub fn report(&self, drawn: Drawn, status: Status, attempt: Attempt) {
-        self.send(Item::Outcome { drawn, status, attempt });
+        if !self.changes_nothing(&drawn, status, attempt) {
+            self.send(Item::Outcome { drawn, status, attempt });
+        }
     }
 
     /// Has the worker perform something else: a tick, the answer to a probe, a configuration. Never waits.
@@ -165,7 +179,27 @@ impl Shell {
         self.shared.standing.subscribe()
     }
 
+    /// Whether it is a success, and the worker would decide that nothing comes of it. Not known while anything else is still to be decided: a success
+    /// makes up for a failure that is queued.
+    fn changes_nothing(&self, drawn: &Drawn, status: Status, attempt: Attempt) -> bool {
+        let shared = &self.shared;
+        if shared.settled.load(SeqCst) != shared.queued.load(SeqCst) {
+            return false;
+        }
+        // Not older than what is settled.
+        let published = shared.published.load();
+        let (pool, token) = (&published.pool, drawn.selection.token);
+        let outcome = Command::Outcome { token, status, attempt };
+        // Until a log is founded nothing is known of what it will say. Who decides an outcome, and when, is the same to it.
+        pool.policy().is_success(status)
+            && pool.version() > Version::EMPTY
+            && published.era == drawn.era
+            && pool.decide(WorkerId::new(0), pool.clock(), &outcome).is_empty()
+    }
+
     fn send(&self, item: Item) {
+        // Before it can be taken.
+        self.shared.queued.fetch_add(1, SeqCst);
         // Without a driver nothing is decided any more; who cares asks `settled`.
         let _ = self.queue.send(item);
     }

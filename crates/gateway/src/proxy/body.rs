@@ -1,4 +1,7 @@
-//! The body of an answer on its way to the client: a piece at a time, as the client takes it.
+//! The body of an answer on its way to the client, as the client takes it.
+//!
+//! What has come together goes on together: hyper writes each piece that it is given by itself, and upstream may have sent a
+//! hundred events at once. Nothing is waited for: what is there goes on before anything else may come.
 
 use std::fmt;
 use std::pin::Pin;
@@ -7,13 +10,17 @@ use std::task::{Context, Poll};
 
 use firedrill_clock::Wait;
 use firedrill_failover::{Duration, Instant};
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 
 use crate::flight::Kind;
 use crate::mask::Held;
 use crate::metrics::Lost;
 use crate::proxy::attempt::{Open, Succeeding};
 use crate::shared::{Credential, Shared};
+use crate::upstream::Coming;
+
+/// So much goes on together at most, in bytes; and one piece more, for how long that is is not known before.
+const MOST_TOGETHER: usize = 16 << 10;
 
 /// What hyper sends to a client.
 pub(crate) enum Outgoing {
@@ -25,9 +32,13 @@ pub(crate) enum Outgoing {
 
 /// A body that comes from upstream.
 pub(crate) struct Through {
-    incoming: Incoming,
+    incoming: Coming,
     credential: Arc<Credential>,
     held: Held,
+    /// What has come and did not go on yet.
+    gathered: Gathered,
+    /// How it ends, once what was gathered has gone on.
+    end: Option<End>,
     /// Nothing more comes from upstream; what is held back may be left.
     ended: bool,
     /// It broke off, and the client is about to hear of it.
@@ -36,6 +47,22 @@ pub(crate) struct Through {
     /// `None` once it is reported, and for what was no success.
     success: Option<Succeeding>,
     open: Open,
+}
+
+/// How a body ends.
+#[derive(Copy, Clone, Debug)]
+enum End {
+    Well,
+    Lost(Lost),
+}
+
+/// Pieces that go on as one.
+#[derive(Default)]
+struct Gathered {
+    /// The only one, or nothing.
+    one: Bytes,
+    /// All of them, if there are more.
+    many: Vec<u8>,
 }
 
 /// A time in which upstream sends nothing.
@@ -61,7 +88,7 @@ impl std::error::Error for BrokeOff {}
 
 impl Outgoing {
     pub(crate) fn through(
-        incoming: Incoming,
+        incoming: Coming,
         credential: Arc<Credential>,
         success: Option<Succeeding>,
         open: Open,
@@ -71,6 +98,8 @@ impl Outgoing {
             incoming,
             credential,
             held,
+            gathered: Gathered::default(),
+            end: None,
             ended: false,
             broken: false,
             pause,
@@ -107,9 +136,37 @@ impl Pause {
     }
 }
 
+impl Gathered {
+    fn push(&mut self, piece: Bytes) {
+        if self.is_empty() {
+            self.one = piece;
+            return;
+        }
+        if self.many.is_empty() {
+            self.many.reserve(2 * (self.one.len() + piece.len()));
+            self.many.extend_from_slice(&std::mem::take(&mut self.one));
+        }
+        self.many.extend_from_slice(&piece);
+    }
+
+    fn len(&self) -> usize {
+        self.one.len() + self.many.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn take(&mut self) -> Bytes {
+        if self.many.is_empty() {
+            return std::mem::take(&mut self.one);
+        }
+        std::mem::take(&mut self.many).into()
+    }
+}
+
 impl Through {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokeOff>>> {
-        let shared = &self.open.shared;
         if self.ended {
             return Poll::Ready(None);
         }
@@ -118,33 +175,56 @@ impl Through {
             return Poll::Ready(Some(Err(BrokeOff)));
         }
         loop {
-            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
-                if self.pause.poll(shared, shared.timeout(), cx).is_pending() {
-                    return Poll::Pending;
+            if self.gather(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if !self.gathered.is_empty() {
+                let piece = self.credential.mask.pass(&mut self.held, self.gathered.take());
+                if !piece.is_empty() {
+                    return Poll::Ready(Some(Ok(Frame::data(piece))));
                 }
-                return self.breaks_off(Lost::Timeout, cx);
-            };
-            self.pause.over(shared);
-            match frame {
-                Some(Ok(frame)) => {
-                    // What is no data is a trailer, and those are between neighbours.
-                    let Ok(piece) = frame.into_data() else { continue };
-                    let piece = self.credential.mask.pass(&mut self.held, piece);
-                    if !piece.is_empty() {
-                        return Poll::Ready(Some(Ok(Frame::data(piece))));
-                    }
-                }
-                None => {
+            }
+            match self.end.take() {
+                None => {}
+                Some(End::Well) => {
                     self.ended = true;
                     if let Some(success) = self.success.take() {
-                        success.succeeded(shared);
+                        success.succeeded(&self.open.shared);
                     }
                     let rest = self.held.rest();
                     return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
                 }
-                Some(Err(_)) => return self.breaks_off(Lost::Reset, cx),
+                Some(End::Lost(kind)) => return self.breaks_off(kind, cx),
             }
         }
+    }
+
+    /// Ready when there is something to go on, or an end.
+    fn gather(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let shared = &self.open.shared;
+        while self.end.is_none() && self.gathered.len() < MOST_TOGETHER {
+            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+                if self.gathered.is_empty() {
+                    if self.pause.poll(shared, shared.timeout(), cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    self.end = Some(End::Lost(Lost::Timeout));
+                }
+                break;
+            };
+            self.pause.over(shared);
+            match frame {
+                // What is no data is a trailer, and those are between neighbours.
+                Some(Ok(frame)) => {
+                    if let Ok(piece) = frame.into_data() {
+                        self.gathered.push(piece);
+                    }
+                }
+                None => self.end = Some(End::Well),
+                Some(Err(_)) => self.end = Some(End::Lost(Lost::Reset)),
+            }
+        }
+        Poll::Ready(())
     }
 
     /// It breaks off. What came before has gone to the client by the time that its connection is broken too.
@@ -188,7 +268,11 @@ impl Body for Outgoing {
             Self::Own { body, .. } => body.is_none(),
             Self::Through(through) => {
                 through.ended
-                    || !through.broken && through.held.len() == 0 && through.incoming.is_end_stream()
+                    || !through.broken
+                        && through.end.is_none()
+                        && through.gathered.is_empty()
+                        && through.held.len() == 0
+                        && through.incoming.is_end_stream()
             }
         }
     }
@@ -197,7 +281,8 @@ impl Body for Outgoing {
         match self {
             Self::Own { body, .. } => SizeHint::with_exact(body.as_ref().map_or(0, Bytes::len) as u64),
             Self::Through(through) => {
-                let (hint, held) = (through.incoming.size_hint(), through.held.len() as u64);
+                let here = through.held.len() + through.gathered.len();
+                let (hint, held) = (through.incoming.size_hint(), here as u64);
                 let mut all = SizeHint::new();
                 all.set_lower(hint.lower() + held);
                 if let Some(upper) = hint.upper() {

@@ -1,11 +1,10 @@
 //! One connection of a client: hyper speaks HTTP on it until either side has enough.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use firedrill_line::{Line, Phase, drain};
+use firedrill_line::{Line, Phase, Turns, drain};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -27,27 +26,28 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let line = Guard::new(Line::new(stream, phase.clone(), Arc::clone(&limits)), limits.head_bytes);
     let mut stop = shared.stop.subscribe();
     let service = service_fn(|request| {
-        let answer = request::answer(Arc::clone(&shared), phase.clone(), request);
         // hyper gives the connection back only if what answers can be moved.
-        Box::pin(async move { Ok::<_, Infallible>(answer.await) })
+        Box::pin(request::answer(Arc::clone(&shared), phase.clone(), request))
     });
     let mut http = http1::Builder::new();
     // Not `pipeline_flush`: with it hyper holds whatever a body has ready in memory, without a bound.
     http.max_header_size(limits.head_bytes)
         .max_buf_size(limits.head_bytes.max(LEAST_BUFFER))
+        // To copy a head and a piece together costs less than to hand them over one by one.
+        .writev(false)
         .half_close(false);
     let mut connection = http.serve_connection(TokioIo::new(line), service);
     let mut stopped = pin!(async move { stop.wait_for(|stop| *stop).await.is_ok() });
-    let mut stopping = false;
+    let (mut stopping, turns) = (false, Turns::default());
     let served = poll_fn(|cx| {
         if !stopping && stopped.as_mut().poll(cx).is_ready() {
             stopping = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
-        let polled = connection.poll_without_shutdown(cx);
+        let polled = turns.poll(cx, |cx| connection.poll_without_shutdown(cx));
         // hyper waits for bytes since before the answer was over, and does not begin anew.
         if polled.is_pending() && phase.is_idle_unheard() {
-            return connection.poll_without_shutdown(cx);
+            return turns.poll(cx, |cx| connection.poll_without_shutdown(cx));
         }
         polled
     })

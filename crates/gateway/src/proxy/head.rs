@@ -64,7 +64,8 @@ pub(crate) fn refusal(parts: &Parts) -> Option<Refusal> {
 
 /// Whether a segment leads elsewhere than it says, to whoever resolves it.
 fn is_dots(segment: &str) -> bool {
-    if segment.len() > 6 || segment.is_empty() {
+    let of_dots = |byte| matches!(byte, b'.' | b'%' | b'2' | b'e' | b'E');
+    if segment.len() > 6 || segment.is_empty() || !segment.bytes().all(of_dots) {
         return false;
     }
     let plain = segment.to_ascii_lowercase().replace("%2e", ".");
@@ -101,12 +102,9 @@ fn without_key(query: &str) -> String {
 /// Takes out what is not for upstream.
 pub(crate) fn to_upstream(headers: &mut HeaderMap) {
     drop_hops(headers);
-    for name in &CREDENTIALS {
-        headers.remove(name);
-    }
+    drop_all(headers, &CREDENTIALS);
     // hyper has answered an expectation, and writes the length that the body has.
-    headers.remove(EXPECT);
-    headers.remove(CONTENT_LENGTH);
+    drop_all(headers, &[EXPECT, CONTENT_LENGTH]);
     // In a coding a token could not be found.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
 }
@@ -148,7 +146,12 @@ fn drop_hops(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in &FOR_ONE_HOP {
+    drop_all(headers, &FOR_ONE_HOP);
+}
+
+/// Takes out all of these. Most heads have none of most: to compare names is cheaper than to look each up.
+fn drop_all(headers: &mut HeaderMap, names: &[HeaderName]) {
+    while let Some(name) = headers.keys().find_map(|name| names.iter().find(|known| *known == name)) {
         headers.remove(name);
     }
 }

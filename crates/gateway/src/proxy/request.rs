@@ -1,5 +1,6 @@
 //! One request: what is read of it, which tokens it is tried with, and what its client is answered.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::proxy::body::Outgoing;
 use crate::proxy::draw::{Draws, NotDrawn};
 use crate::proxy::head;
 use crate::shared::{Credential, Shared};
-use crate::upstream;
+use crate::upstream::{self, Coming, Question};
 
 /// Answers `request`. Dropping it gives the request up, upstream too. It is counted at once: hyper may find that its client is gone
 /// before it goes on with it.
@@ -28,9 +29,10 @@ pub(crate) fn answer(
     shared: Arc<Shared>,
     phase: Phase,
     request: Request<Incoming>,
-) -> impl Future<Output = Response<Outgoing>> {
+) -> impl Future<Output = Result<Response<Outgoing>, Infallible>> {
     phase.set(Phase::BODY);
-    opened(Open::new(shared, phase), request)
+    let open = Open::new(shared, phase);
+    async move { Ok(opened(open, request).await) }
 }
 
 async fn opened(open: Open, request: Request<Incoming>) -> Response<Outgoing> {
@@ -61,22 +63,18 @@ struct Asked {
 
 impl Asked {
     fn new(shared: &Shared, parts: Parts, body: Bytes) -> Option<Self> {
-        let mut uri = hyper::http::uri::Parts::default();
-        uri.path_and_query = Some(head::target(&shared.route, shared.vendor, &parts.uri)?);
-        uri.scheme = Some(shared.route.scheme.clone());
-        uri.authority = Some(shared.route.authority.clone());
-        let uri = Uri::from_parts(uri).ok()?;
+        let uri = Uri::from(head::target(&shared.route, shared.vendor, &parts.uri)?);
         let mut headers = parts.headers;
         head::to_upstream(&mut headers);
         Some(Self { method: parts.method, uri, headers, body })
     }
 
-    fn with(&mut self, shared: &Shared, attempting: &Attempting, last: bool) -> Request<Full<Bytes>> {
+    fn with(&self, shared: &Shared, attempting: &Attempting) -> Question {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = if last { std::mem::take(&mut self.headers) } else { self.headers.clone() };
+        *request.headers_mut() = self.headers.clone();
         head::with_token(request.headers_mut(), shared.vendor, &shared.route.host, &attempting.credential);
         request
     }
@@ -92,7 +90,7 @@ impl Asked {
 async fn attempts(
     shared: &Arc<Shared>,
     open: Open,
-    mut asked: Asked,
+    asked: Asked,
     seen: Option<&Parts>,
 ) -> Response<Outgoing> {
     let mut draws = Draws::new(shared.chance.next());
@@ -101,15 +99,14 @@ async fn attempts(
         Err(not_drawn) => return refuse(open, &why(not_drawn), false),
     };
     loop {
-        // Whether rules that are loaded meanwhile allow more retries is for the next request.
-        let last = shared.shell.look(|pool| pool.policy().retry().is_none());
         let sent_at = shared.clock.now();
-        let request = asked.with(shared, &attempting, last);
         let left =
             shared.shell.look(|pool| pool.policy().retry().map(|retry| retry.left(open.began, sent_at)));
+        // Whether rules that are loaded meanwhile allow more retries is for the next request.
+        let last = left.is_none();
         let timeout = left.map_or(shared.timeout(), |left| left.min(shared.timeout()));
         let lapse = upstream::lapse(shared, timeout);
-        let came = upstream::send(shared, Kind::Request, request, lapse).await;
+        let came = upstream::send(shared, Kind::Request, || asked.with(shared, &attempting), lapse).await;
         let now = shared.clock.now();
         let (status, lost) = match &came {
             Ok(answer) => (status_of(answer), None),
@@ -158,7 +155,7 @@ fn why(not_drawn: NotDrawn) -> Refusal {
     }
 }
 
-pub(crate) fn status_of(answer: &Response<Incoming>) -> Status {
+pub(crate) fn status_of(answer: &Response<Coming>) -> Status {
     Status::new(answer.status().as_u16())
         .expect("broken invariant: hyper knows no status below 100 or above 999")
 }
@@ -166,7 +163,7 @@ pub(crate) fn status_of(answer: &Response<Incoming>) -> Status {
 /// The answer from upstream, as it comes.
 fn pass(
     mut open: Open,
-    answer: Response<Incoming>,
+    answer: Response<Coming>,
     (credential, success): (Arc<Credential>, Option<Succeeding>),
     is_head: bool,
 ) -> Response<Outgoing> {

@@ -13,11 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
-use hyper::Uri;
-use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tower_service::Service;
 
 /// What has come to pass on a connection. One task reads and writes, and whoever asks was told by it that the connection is over:
 /// so there is nothing to be ordered.
@@ -64,9 +60,16 @@ impl Past {
 
 /// A connection, with its past.
 #[derive(Debug)]
-pub(crate) struct Remembering<T> {
+pub(super) struct Remembering<T> {
     io: T,
     past: Arc<Past>,
+}
+
+impl<T> Remembering<T> {
+    pub(super) fn new(io: T) -> (Self, Arc<Past>) {
+        let past = Arc::<Past>::default();
+        (Self { io, past: Arc::clone(&past) }, past)
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Remembering<T> {
@@ -120,37 +123,6 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Remembering<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
-
-impl<T> Connection for Remembering<T> {
-    fn connected(&self) -> Connected {
-        Connected::new().extra(Arc::clone(&self.past))
-    }
-}
-
-/// Connects as `C` does.
-#[derive(Clone, Debug)]
-pub(crate) struct Connector<C>(pub(super) C);
-
-impl<C> Service<Uri> for Connector<C>
-where
-    C: Service<Uri, Future: Send + 'static>,
-{
-    type Response = TokioIo<Remembering<TokioIo<C::Response>>>;
-    type Error = C::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, C::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, to: Uri) -> Self::Future {
-        let connecting = self.0.call(to);
-        Box::pin(async move {
-            let io = TokioIo::new(connecting.await?);
-            Ok(TokioIo::new(Remembering { io, past: Arc::default() }))
-        })
     }
 }
 

@@ -1,10 +1,12 @@
 //! The gateway between its clients and a provider, over real connections on loopback.
 
 mod admin;
+mod bursts;
 mod crowd;
 mod failover;
 mod failures;
 mod guard;
+mod idle;
 mod kept;
 mod limits;
 mod operating;

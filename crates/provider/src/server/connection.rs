@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::server::sending::{Raw, Sending};
-use firedrill_line::{Limits, Line, Phase, drain};
+use firedrill_line::{Limits, Line, Phase, Turns, drain};
 
 /// Serves the requests that come on `stream`, each by `answer`, until either side has enough or `stop` says so.
 pub(crate) async fn serve<F>(
@@ -55,16 +55,16 @@ pub(crate) async fn serve<F>(
     http.auto_date_header(false);
     let mut connection = http.serve_connection(TokioIo::new(line), service);
     let mut stopped = Box::pin(async move { stop.wait_for(|stop| *stop).await.is_ok() });
-    let mut stopping = false;
+    let (mut stopping, turns) = (false, Turns::default());
     let raw = poll_fn(|cx| {
         if !stopping && stopped.as_mut().poll(cx).is_ready() {
             stopping = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
-        let mut polled = connection.poll_without_shutdown(cx);
+        let mut polled = turns.poll(cx, |cx| connection.poll_without_shutdown(cx));
         // hyper waits for bytes since before the answer was over, and does not begin anew.
         if polled.is_pending() && phase.is_idle_unheard() {
-            polled = connection.poll_without_shutdown(cx);
+            polled = turns.poll(cx, |cx| connection.poll_without_shutdown(cx));
         }
         // The service runs in that poll, so there is nothing to be woken for.
         match broken.lock().unwrap_or_else(PoisonError::into_inner).take() {

@@ -60,6 +60,16 @@ impl Links {
         }
     }
 
+    /// Since when there is none, and why, if that is longer than `patience`.
+    pub(super) fn away(&self, patience: Duration) -> Option<Away> {
+        match &*self.now.borrow() {
+            Link::Down(since, fault) if since.elapsed() >= patience => {
+                Some(Away { lasting: since.elapsed(), fault: fault.clone() })
+            }
+            Link::Down(..) | Link::Up(..) => None,
+        }
+    }
+
     /// Something was wrong with connection `number`, or with what was heard on it: it is to be given up.
     pub(super) fn distrust(&self, number: u64) {
         self.distrusted.send_if_modified(|last| {

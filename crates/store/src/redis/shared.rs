@@ -167,6 +167,12 @@ impl Shared {
         self.links.denied().map_or(Ok(()), |away| Err(self.away(away)))
     }
 
+    /// Nothing, or that the server has been away for longer than an answer may take.
+    pub(super) fn reached(&self) -> Result<(), StoreError> {
+        let away = self.links.away(self.server.options.response_timeout);
+        away.map_or(Ok(()), |away| Err(self.away(away)))
+    }
+
     pub(super) fn away(&self, Away { lasting, fault }: Away) -> StoreError {
         let server = self.server.name.clone();
         match fault {

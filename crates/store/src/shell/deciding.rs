@@ -1,6 +1,7 @@
 //! What a driver knows and does at once: all of it but waiting.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time;
 
 use firedrill_failover::{
@@ -10,7 +11,7 @@ use firedrill_failover::{
 use super::backlog::{Backlog, Mark, Waiting, configures};
 use super::driver::Observer;
 use super::standing::Reach;
-use super::{Item, Published, Shared, Standing};
+use super::{Item, Published, Shared, Standing, UNSETTLED};
 use crate::store::StoreError;
 
 /// A store that is away is asked again after this, then after twice as long, and so on.
@@ -33,6 +34,8 @@ pub(super) struct Core<U, O> {
     /// Whether all do, and nothing but what is queued is performed.
     one_by_one: bool,
     era: u64,
+    /// How many items were taken in.
+    taken: u64,
     standing: Standing,
     /// Whether the pool has changed since it was published.
     changed: bool,
@@ -67,6 +70,7 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
             singly: 0,
             one_by_one: false,
             era: 0,
+            taken: 0,
             standing,
             changed: false,
             was_alone: false,
@@ -92,6 +96,7 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
 
     /// Queues what was reported; decides it alone while the store is away.
     pub(super) fn take_in(&mut self, item: Item) {
+        self.taken += 1;
         let serving = self.worker.serving();
         let waiting = match item {
             Item::Settled(done) => return self.backlog.mark(done),
@@ -242,6 +247,7 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
     }
 
     fn has_heard(&mut self, began: bool, newer: &Newer, in_flight: bool) {
+        self.unsettle();
         let started_over = newer.start != Start::Here;
         if started_over && !began {
             self.standing.started_over += 1;
@@ -262,6 +268,7 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
     }
 
     pub(super) fn found_anew(&mut self, over: Head) -> Founding {
+        self.unsettle();
         self.worker.found_anew((self.uptime)(), over)
     }
 
@@ -329,7 +336,16 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
         if self.changed {
             self.publish(false);
         }
+        // One by one, everything that is reported has its turn.
+        if !self.one_by_one && self.backlog.is_empty() {
+            self.shared.settled.store(self.taken, SeqCst);
+        }
         self.tell();
+    }
+
+    /// What was settled may have to be decided again.
+    fn unsettle(&self) {
+        self.shared.settled.store(UNSETTLED, SeqCst);
     }
 
     fn publish(&mut self, other_ids: bool) {
@@ -342,6 +358,7 @@ impl<U: Fn() -> Duration + Send, O: Observer> Core<U, O> {
     }
 
     pub(super) fn is_away(&mut self, error: &StoreError) {
+        self.unsettle();
         let why = error.to_string();
         if let Reach::Away { why: said, .. } = &mut self.standing.reach {
             *said = why;

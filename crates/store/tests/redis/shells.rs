@@ -119,3 +119,24 @@ fn who_begins_without_the_server_serves_and_joins_its_log_when_it_comes() {
     assert_eq!(second.look(failures), 2, "{:?}", second.standing());
     assert_eq!(second.standing().founded_anew, 0);
 }
+
+#[test]
+fn who_is_asked_nothing_knows_that_the_server_is_away_and_that_it_is_back() {
+    let Some(mut server) = Server::start(Options { durable: true, ..Options::default() }) else { return };
+    let shell = shell(&server, 1);
+    let comes = |is: fn(&Reach) -> bool| {
+        let came = (0..200).any(|_| {
+            pause(Duration::from_millis(50));
+            is(&shell.standing().reach)
+        });
+        assert!(came, "{:?}", shell.standing());
+    };
+    server.kill();
+    comes(|reach| matches!(reach, Reach::Away { .. }));
+    // It stays so for as long as it takes.
+    pause(Duration::from_secs(2));
+    assert!(matches!(shell.standing().reach, Reach::Away { .. }));
+    assert_eq!(shell.standing().outages, 1);
+    server.start_again();
+    comes(|reach| *reach == Reach::Connected);
+}

@@ -8,6 +8,7 @@ mod faulty;
 mod hearing;
 mod joining;
 mod one_by_one;
+mod unchanged;
 mod wiped;
 #[path = "../store/workers.rs"]
 #[expect(dead_code, reason = "shared with the tests of stores")]

@@ -6,8 +6,6 @@ mod block_on;
 mod canary;
 mod conformance;
 mod damage;
-#[cfg(unix)]
-mod kill;
 mod workers;
 
 use conformance::{conforms, contention};

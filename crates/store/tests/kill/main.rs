@@ -1,5 +1,15 @@
 //! `kill -9` of a process that writes a log, at random moments. The child is this test binary again; it appends as fast
 //! as it can and prints what was accepted. Whatever was printed must be in the log.
+//!
+//! Nothing else is tested in this binary: a child has, for a moment, the files of all its threads, and with them their locks.
+
+#![cfg(unix)]
+
+#[path = "../store/block_on.rs"]
+mod block_on;
+#[expect(dead_code, reason = "the tests of other stores need more of it")]
+#[path = "../store/workers.rs"]
+mod workers;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -88,7 +98,7 @@ fn run_and_kill(path: &Path, round: u64, random: &mut Random) -> Vec<(usize, u64
 
 fn started(path: &Path, round: u64) -> Child {
     let mut process = Process::new(std::env::current_exe().expect("this binary"));
-    process.args(["--exact", "kill::child", "--nocapture"]).env(FILE, path).env(ROUND, round.to_string());
+    process.args(["--exact", "child", "--nocapture"]).env(FILE, path).env(ROUND, round.to_string());
     process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("starts")
 }
 
