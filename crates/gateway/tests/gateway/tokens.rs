@@ -33,7 +33,7 @@ fn all() -> impl Iterator<Item = &'static str> {
 /// What is sent for the token of this label.
 #[track_caller]
 pub(crate) fn sent(label: &str) -> &'static str {
-    TOKENS.iter().find(|(known, _)| *known == label).expect("a token of these tests").1
+    TOKENS.iter().find(|(known, _)| *known == label).expect("one of `TOKENS`, with what is sent for it").1
 }
 
 /// `mock` knows every token by its label.
