@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import unittest
 import urllib.request
+from pathlib import Path
 
 TEXT = "One two three four five six."
 QUESTION = "Hello?"
@@ -14,8 +15,9 @@ QUESTION = "Hello?"
 ASKED, SAID = 2, 7
 # Made up, like every token here.
 TOKEN = "sk-rehearsal"
-# What a gateway sends in its place, first and second in its file.
-POOL = ["sk-of-the-pool-0123456789", "sk-of-the-pool-9876543210"]
+# What a gateway sends in its place, first and second in its file; and what the mock calls them.
+POOL = ["sk-of-the-pool-Nv6Yk1Rb8Tg3Xw5Qz0Lm", "sk-of-the-pool-Ds4Hp9Jc2Wf7Ue1Ka6Bt"]
+LABELS = ["first", "second"]
 KINDS = ("openai", "anthropic", "gemini", "azure", "deepseek", "qwen")
 
 # What is being served, as run.py started it.
@@ -28,6 +30,9 @@ class Served:
     def __init__(self, binary, gateway=None, through=None):
         self._started, self.gateway = [], gateway
         providers = [{"type": kind, "path": f"/{kind}", "answer": TEXT} for kind in KINDS]
+        if gateway:
+            for provider in providers:
+                provider["tokens"] = dict(zip(POOL, LABELS))
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
             # JSON is YAML.
             json.dump({"providers": providers}, file)
@@ -50,9 +55,14 @@ class Served:
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
             json.dump({"provider": provider, "upstream": f"{self.address}/{kind}", "admin": "none"}, file)
             file.flush()
-            # It warns of every token that is taken out.
-            warnings = subprocess.DEVNULL if self.gateway == "failover" else None
-            return self._start([binary, "gateway", file.name, "--port", "0", "--quiet"], stderr=warnings)["gateway"]
+            command = [binary, "gateway", file.name, "--port", "0", "--quiet"]
+            if self.gateway != "failover":
+                return self._start(command)["gateway"]
+            # It warns of every token that is taken out. That is kept where CI looks for tokens.
+            kept = Path(binary).parent.parent / "tmp"
+            kept.mkdir(exist_ok=True)
+            with open(kept / f"clients-{kind}.log", "w") as warnings:
+                return self._start(command, stderr=warnings)["gateway"]
 
     def _start(self, command, stderr=None):
         """Starts a server. Gives the line of JSON that it prints when it can be asked."""

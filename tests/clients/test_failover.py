@@ -7,7 +7,7 @@ import openai
 import served
 from google import genai
 from google.genai import types
-from served import POOL, QUESTION, TEXT, TOKEN, Reads
+from served import LABELS, QUESTION, TEXT, TOKEN, Reads
 
 MESSAGES = [{"role": "user", "content": QUESTION}]
 
@@ -21,7 +21,7 @@ class Spared:
             raise unittest.SkipTest("for a gateway that fails over")
 
     def test_a_failure_is_tried_again_with_the_other_token(self):
-        bad, good = POOL
+        bad, good = LABELS
         for upstream, status in (
             (f"{bad}: 401", 401),
             (f"{bad}: 429", 429),

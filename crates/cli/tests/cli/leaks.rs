@@ -1,8 +1,6 @@
 //! No byte that the binary prints, serves or writes shows a token, nor half of one: a gateway and a mock at their most talkative,
 //! through failures that echo the key, reloads, and files that are wrong.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -11,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::sandbox::Sandbox;
+use crate::search::{Search, listed};
 
 // All of them are made up, and listed in `.ci/secrets.txt`.
 const LITERAL: &str = "sk-proj-Zq4Wm8Xt1Rv6Ny3Kc9Hb5Jd2Lf7Pg0Sa";
@@ -23,47 +22,6 @@ const ALL: [&str; 6] = [LITERAL, OF_THE_ENVIRONMENT, OF_A_FILE, TURNED, OF_THE_A
 
 const QUESTION: &str = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"Hello?"}]}"#;
 
-/// What a secret may look like: itself, and codings of it.
-fn forms(secret: &str) -> Vec<Vec<u8>> {
-    let hex = |before: &str| {
-        secret.bytes().fold(String::new(), |mut text, byte| {
-            write!(text, "{before}{byte:02x}").expect("to a text");
-            text
-        })
-    };
-    let mut forms = vec![secret.to_owned(), secret.to_lowercase(), hex(""), hex("%"), hex("\\x")];
-    // In the middle of something it may begin at any of three places.
-    forms.extend((0..3).map(|before| {
-        let all = format!("{}{secret}", "\0".repeat(before));
-        base64(&all.as_bytes()[..all.len() / 3 * 3]).split_off(4 * before.min(1))
-    }));
-    let upper = [hex(""), hex("%")].map(|text| text.to_uppercase());
-    forms.into_iter().chain(upper).map(String::into_bytes).collect()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let three = |three: &[u8]| {
-        let bits = three.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
-        [18, 12, 6, 0].map(|shift| char::from(alphabet[bits >> shift & 63]))
-    };
-    bytes.chunks_exact(3).flat_map(three).collect()
-}
-
-/// The first half of a form of one of `secrets` that is in `bytes`.
-fn shown(bytes: &[u8], secrets: &[&str]) -> Option<String> {
-    let forms: Vec<Vec<u8>> = secrets.iter().flat_map(|secret| forms(secret)).collect();
-    let mut halves = std::collections::BTreeMap::<usize, BTreeSet<&[u8]>>::new();
-    for form in &forms {
-        let half = form.len() / 2;
-        halves.entry(half).or_default().extend(form.windows(half));
-    }
-    halves.iter().find_map(|(length, halves)| {
-        let found = bytes.windows(*length).find(|window| halves.contains(window))?;
-        Some(String::from_utf8_lossy(found).into_owned())
-    })
-}
-
 /// Everything that was printed, served or written, by what it is.
 #[derive(Default)]
 struct Told(Vec<(String, Vec<u8>)>);
@@ -75,33 +33,24 @@ impl Told {
 
     #[track_caller]
     fn assert_hidden(&self) {
+        let search = Search::new(ALL);
         for (what, bytes) in &self.0 {
-            if let Some(part) = shown(bytes, &ALL) {
-                panic!("`{part}` in {what}:\n{}", String::from_utf8_lossy(bytes));
-            }
+            search.assert_hidden(what, bytes);
         }
     }
 }
 
 #[test]
 fn a_secret_that_is_planted_is_found() {
-    let bytes = |middle: &[u8]| [&[b'x'; 500], middle, b"y"].concat();
+    let search = Search::new(ALL);
+    search.prove(ALL);
     for secret in ALL {
-        for form in forms(secret) {
-            let half = form.len() / 2;
-            for at in [0, form.len() / 4, form.len() - half] {
-                assert!(shown(&bytes(&form[at..at + half]), &ALL).is_some(), "{secret} from {at} on");
-            }
-        }
-        assert_eq!(
-            shown(&bytes(&secret.as_bytes()[..secret.len() / 2 - 1]), &ALL),
-            None,
-            "less than half of it"
-        );
+        assert_eq!(search.shown(&secret.as_bytes()[..secret.len() / 2 - 1]), None, "less than half of it");
     }
-    assert_eq!(base64(b"any carnal pleas"), "YW55IGNhcm5hbCBwbGVh");
-    let basic = base64(format!("user:{LITERAL}!").as_bytes());
-    assert!(shown(basic.as_bytes(), &ALL).is_some(), "as basic authentication has it");
+    // And by what every run of the binary is searched with.
+    let listed: Vec<&str> = listed().collect();
+    assert!(ALL.iter().all(|secret| listed.contains(secret)), "all of them are listed");
+    Search::new(listed.iter().copied()).prove(listed.iter().copied());
 }
 
 /// A server of the binary's, killed when it is dropped. What it prints goes to files.
@@ -229,6 +178,14 @@ fn wrong_files() -> Vec<String> {
         good.replace("env:ADMIN_TOKEN", "env:BROKEN_TOKEN"),
         good.replace("env:ADMIN_TOKEN", &format!("env:{OF_THE_ADMIN}")),
         good.replace("{ file: pool-pretty.jsonl }", &format!("{{ redis: '{LITERAL}' }}")),
+        good.replace(
+            "{ file: pool-pretty.jsonl }",
+            &format!("{{ redis: 'redis://me:{LITERAL}@host:port/0' }}"),
+        ),
+        good.replace(
+            "{ file: pool-pretty.jsonl }",
+            &format!("{{ redis: 'redis://:{LITERAL}@host:6379/{LITERAL}' }}"),
+        ),
         good.replace("{ file: pool-pretty.jsonl }", &format!("{{ {LITERAL}: 1 }}")),
         good.replace("type: openai", &format!("type: {LITERAL}")),
         good.replace("  type:", &format!("  {LITERAL}: 1\n  type:")),
@@ -248,6 +205,7 @@ fn rehearse(sandbox: &Sandbox, told: &mut Told, upstream: &str, log: &'static st
     sandbox.write("gateway.yaml", file(upstream, &tokens, log));
     let gateway = serve(sandbox, log, "gateway gateway.yaml --port 0 --admin-port 0 --verbose");
     let (clients, admin) = (gateway.address("gateway"), gateway.address("admin"));
+    let pools = Search::new([LITERAL, OF_THE_ENVIRONMENT, OF_A_FILE, TURNED, OF_THE_ADMIN]);
     let ask_all = |told: &mut Told| {
         for (number, path) in
             ["/v1/chat/completions", "/v1/models?key=", "/v1/"].into_iter().cycle().take(9).enumerate()
@@ -256,8 +214,7 @@ fn rehearse(sandbox: &Sandbox, told: &mut Told, upstream: &str, log: &'static st
             let mine = format!("authorization: Bearer {OF_THE_CLIENT}\r\nx-api-key: {OF_THE_CLIENT}\r\n");
             let answered = ask(&clients, &format!("POST {path}"), &mine, QUESTION);
             // What the client put into its own path may come back to it, as the echo that it is: not the pool's.
-            let pools = [LITERAL, OF_THE_ENVIRONMENT, OF_A_FILE, TURNED, OF_THE_ADMIN];
-            assert_eq!(shown(&answered, &pools), None, "{}", String::from_utf8_lossy(&answered));
+            pools.assert_hidden("an answer", answered);
         }
         told.hear("an answer to a wrong head", ask(&clients, &format!("POST {LITERAL}"), "x y\r\n", ""));
         let mine = format!("authorization: Bearer {OF_THE_ADMIN}\r\n");

@@ -2,6 +2,7 @@
 
 mod check;
 mod conform;
+mod debug;
 mod explore;
 mod gateway;
 mod help;
@@ -13,5 +14,7 @@ mod readme;
 mod replay;
 mod run;
 mod sandbox;
+#[path = "../../../../tests/search.rs"]
+mod search;
 mod secrets;
 mod stranger;

@@ -2,9 +2,15 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use tempfile::TempDir;
+
+use crate::search::{Search, listed};
+
+/// Nothing that the binary prints shows one of these.
+static SEARCH: LazyLock<Search> = LazyLock::new(|| Search::new(listed()));
 
 /// What the tests know as good: it passes.
 pub(crate) const PASSES: &str = "\
@@ -128,6 +134,8 @@ fn run_with_words(folder: &Path, args: &[&str], env: &[(&str, &str)], stdin: &st
         err: text(output.stderr),
     };
     assert!(!ran.err.contains("panicked"), "{ran}");
+    SEARCH.assert_hidden("what was printed", &ran.out);
+    SEARCH.assert_hidden("what was printed as an error", &ran.err);
     ran
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use crate::{QUESTION, Setup, World, client, setup};
+use crate::{QUESTION, Setup, World, client, setup, tokens};
 
 /// Three tokens of which one failure takes one out, and an admin.
 pub(crate) fn with_admin(setup: Setup) -> Setup {
@@ -22,7 +22,9 @@ impl World {
 
     async fn told(&self, path: &str) -> (StatusCode, String) {
         let answer = client().get(self.admin(path)).send().await.expect("an answer");
-        (answer.status(), answer.text().await.expect("text"))
+        let (status, text) = (answer.status(), answer.text().await.expect("text"));
+        tokens::assert_hidden(path, &text);
+        (status, text)
     }
 
     /// The status of a stream of events that is asked for and given up.
@@ -77,6 +79,7 @@ async fn a_label_means_nothing_to_a_browser() {
     let world = with_admin(setup(&["<script>x</script>"])).before("{ default: 200 }").await;
     let request = client().get(world.admin("/")).header("accept", "text/html");
     let page = request.send().await.expect("an answer").text().await.expect("text");
+    tokens::assert_hidden("the page", &page);
     assert!(page.contains("&lt;script&gt;x") && !page.contains("<script"), "{page}");
 }
 
@@ -121,6 +124,7 @@ async fn read_until(lines: &mut BufReader<TcpStream>, such: &str) -> String {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), found).await.expect("in time");
+    tokens::assert_hidden("the events", &read);
     read
 }
 

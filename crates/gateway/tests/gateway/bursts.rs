@@ -2,6 +2,7 @@
 
 use super::upstream::Upstream;
 use super::*;
+use crate::tokens::ECHOED;
 
 const STREAMING: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -69,9 +70,10 @@ async fn what_came_before_a_break_comes_to_the_client() {
 
 #[tokio::test]
 async fn a_token_between_the_events_of_a_burst_is_covered() {
-    let told = ["data: it is sk-gathered-", "secret-token\n\n", "data: sk-gathered-secret-token\n\n"];
-    let burst: String = told.map(chunk).concat();
-    let answer = answered(&["sk-gathered-secret-token"], &[&format!("{STREAMING}{burst}0\r\n\r\n")]).await;
-    let masked = "[token]*****************";
+    let (one, two) = ECHOED.split_at(11);
+    let told = [format!("data: it is {one}"), format!("{two}\n\n"), format!("data: {ECHOED}\n\n")];
+    let burst: String = told.iter().map(|told| chunk(told)).collect();
+    let answer = answered(&["echoed"], &[&format!("{STREAMING}{burst}0\r\n\r\n")]).await;
+    let masked = "[token]****************";
     assert_eq!(chunks(&answer).concat(), format!("data: it is {masked}\n\ndata: {masked}\n\n"));
 }

@@ -157,7 +157,8 @@ impl Store for &'static Door {
 async fn a_token_that_was_dropped_is_not_sent_while_another_can_be() {
     let door: &'static Door =
         Box::leak(Box::new(Door { store: MemoryStore::new(), open: watch::Sender::new(true) }));
-    let mock = MockProvider::builder().upstream("default: 200").start().await.expect("it starts");
+    let mock =
+        tokens::known_to(MockProvider::builder().upstream("default: 200")).start().await.expect("it starts");
     let settings = setup(&["sk-a", "sk-b"]).made(&mock.base_url());
     let gateway = Gateway::builder(settings)
         .clock(Virtual::default())
@@ -195,8 +196,8 @@ async fn a_token_that_was_dropped_is_not_sent_while_another_can_be() {
 async fn several_gateways_with_one_log_are_one_pool() {
     let store = Arc::new(MemoryStore::new());
     let clock = Virtual::default();
-    let mock =
-        MockProvider::builder().upstream("sk-a: 429").clock(clock.clone()).start().await.expect("it starts");
+    let mock = tokens::known_to(MockProvider::builder().upstream("sk-a: 429")).clock(clock.clone());
+    let mock = mock.start().await.expect("it starts");
     let mut gateways = Vec::new();
     for worker in 1..=2 {
         let settings = setup(&["sk-a"]).failing_over().made(&mock.base_url());

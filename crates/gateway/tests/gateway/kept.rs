@@ -92,7 +92,8 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     for before in 0.. {
         let Some(request) = upstream::request(&mut stream).await else { return };
         assert!(
-            request.contains("authorization: Bearer sk-a\r\n") && request.ends_with(QUESTION),
+            request.contains(&format!("authorization: Bearer {}\r\n", sent("sk-a")))
+                && request.ends_with(QUESTION),
             "{request}"
         );
         asked.fetch_add(1, SeqCst);

@@ -16,9 +16,12 @@ mod probes;
 mod rehearsal;
 mod reload;
 mod retries;
+#[path = "../../../../tests/search.rs"]
+mod search;
 mod secrets;
 mod streams;
 mod tls;
+mod tokens;
 mod upstream;
 
 use firedrill_clock::Virtual;
@@ -31,6 +34,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::rehearsal::Steering;
+use crate::tokens::sent;
 
 /// A question, as a client sends it.
 const QUESTION: &str = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"Hello?"}]}"#;
@@ -44,7 +48,7 @@ struct World {
     clock: Virtual,
 }
 
-/// The tokens, the rules, and whatever else a test says.
+/// The labels of the tokens, the rules, and whatever else a test says.
 struct Setup {
     vendor: Vendor,
     tokens: Vec<&'static str>,
@@ -123,6 +127,7 @@ impl Setup {
             .dialect(dialect)
             .upstream(upstream)
             .answer("One two three four five six.");
+        let mock = tokens::known_to(mock);
         let mock = mock.clock(clock.clone()).start().await.expect("it starts");
         let gateway = self.in_front_of(&mock.base_url(), &clock).await;
         World { mock, gateway, clock }
@@ -140,10 +145,11 @@ impl Setup {
     }
 }
 
-fn pool(tokens: &[&str], rules: &Rules) -> (Config, Secrets) {
+fn pool(labels: &[&str], rules: &Rules) -> (Config, Secrets) {
+    tokens::search_logs();
     let mut secrets = Secrets::new();
-    let keep = |token: &&str| secrets.keep(token, Secret::from((*token).to_owned())).expect("a token");
-    let tokens: Vec<Token> = tokens.iter().map(keep).collect();
+    let keep = |label: &&str| secrets.keep(label, Secret::from(sent(label).to_owned())).expect("a token");
+    let tokens: Vec<Token> = labels.iter().map(keep).collect();
     let pool = Config::parse(tokens, rules).expect("good rules");
     (pool, secrets)
 }

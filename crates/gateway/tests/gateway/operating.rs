@@ -15,6 +15,7 @@ use crate::admin::with_admin;
 async fn answered(request: RequestBuilder) -> (u16, Value) {
     let answer = request.send().await.expect("an answer");
     let (status, body) = (answer.status(), answer.text().await.expect("text"));
+    tokens::assert_hidden("an answer to an order", &body);
     (status.as_u16(), serde_json::from_str(&body).unwrap_or_else(|_| panic!("{status}: {body}")))
 }
 

@@ -65,7 +65,7 @@ async fn what_is_the_clients_own_stays_with_the_gateway() {
     let expect = [
         "POST /base/v1/chat/completions?a=b HTTP/1.1",
         "accept-encoding: identity",
-        "authorization: Bearer sk-a",
+        &format!("authorization: Bearer {}", sent("sk-a")),
         "content-length: 5",
         &host,
         "x-kept: too",

@@ -13,12 +13,13 @@ fn of_type(kind: &str, base: &str) -> Settings {
         "
 provider:
   type: {kind}
-  apiTokens: [sk-a]
+  apiTokens: [{}]
   failover: {{ enabled: true, failureThreshold: 1, healthCheckInterval: 10, healthCheckModel: 'vendor/tiny:1' }}
 upstream: {base}
 listen: 127.0.0.1:0
 admin: none
-"
+",
+        sent("sk-a")
     );
     let file = GatewayFile::parse(&Source::new("gateway.yaml", &text));
     file.unwrap_or_else(|unusable| panic!("{}", unusable.render(false))).settings
@@ -92,6 +93,9 @@ async fn who_speaks_openai_at_another_path_is_probed_there() {
         tokio::time::timeout(std::time::Duration::from_secs(10), soon).await.expect("a probe");
         let asked = upstream.asked();
         assert!(asked[1].starts_with(&format!("POST /base{path} HTTP/1.1\r\n")), "{kind}: {asked:?}");
-        assert!(asked[1].contains("authorization: Bearer sk-a\r\n"), "{kind}: {asked:?}");
+        assert!(
+            asked[1].contains(&format!("authorization: Bearer {}\r\n", sent("sk-a"))),
+            "{kind}: {asked:?}"
+        );
     }
 }

@@ -112,8 +112,12 @@ async fn a_retry_says_the_same_with_another_token() {
     let mut asked = upstream.asked();
     assert_eq!(asked.len(), 2, "{asked:?}");
     asked.sort_unstable();
-    assert!(asked[0].contains("Bearer sk-a") && asked[0].ends_with("\r\n\r\nhello"), "{asked:?}");
-    assert_eq!(asked[0].replace("sk-a", "sk-b"), asked[1]);
+    let (one, two) = (sent("sk-a"), sent("sk-b"));
+    assert!(
+        asked[0].contains(&format!("Bearer {one}\r\n")) && asked[0].ends_with("\r\n\r\nhello"),
+        "{asked:?}"
+    );
+    assert_eq!(asked[0].replace(one, two), asked[1]);
 }
 
 #[tokio::test]

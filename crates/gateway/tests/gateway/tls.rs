@@ -60,7 +60,8 @@ async fn an_upstream_that_is_trusted_is_told_a_token() {
     assert_eq!(asked("localhost", port, roots).await, (200, "ok".to_owned()));
     let request = heard.recv().await.expect("a request");
     assert!(
-        request.contains("Bearer sk-a\r\n") && request.contains(&format!("host: localhost:{port}\r\n")),
+        request.contains(&format!("Bearer {}\r\n", sent("sk-a")))
+            && request.contains(&format!("host: localhost:{port}\r\n")),
         "{request}"
     );
 }

@@ -98,6 +98,12 @@ impl Case<'_> {
 /// Which is.
 pub(crate) fn shows_nothing(bytes: &[u8], secret: &str, sent: &[u8]) -> Result<(), String> {
     let half = secret.len() / 2;
+    // Whatever holds half of it has one of these, all of a size that is compared at once, at every step of so many bytes.
+    let parts: Vec<&[u8; 8]> = secret.as_bytes().windows(8).filter_map(|part| part.try_into().ok()).collect();
+    let mut steps = bytes.windows(8).step_by(half - 7).filter_map(|part| <&[u8; 8]>::try_from(part).ok());
+    if !steps.any(|part| parts.contains(&part)) {
+        return Ok(());
+    }
     let has = |bytes: &[u8], part: &[u8]| bytes.windows(half).any(|window| window == part);
     let mut shown = secret.as_bytes().windows(half).filter(|part| has(bytes, part) && !has(sent, part));
     shown.next().map_or(Ok(()), |part| Err(format!("a secret is shown: {}", String::from_utf8_lossy(part))))

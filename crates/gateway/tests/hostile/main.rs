@@ -128,6 +128,8 @@ fn judged_admin(guard: Guard, sent: &str, answered: &str, changed: bool) -> Resu
 
 #[test]
 fn an_admin_that_is_wrong_is_seen() {
+    use Guard::{Machine, Token};
+
     const ORDER: &str = "POST /tokens/known-as/out HTTP/1.1\r\n";
     const STATE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n\"tokens\"";
     const NOT_YOU: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
@@ -136,7 +138,6 @@ fn an_admin_that_is_wrong_is_seen() {
     let get = |fields: &str| asks("GET /state HTTP/1.1\r\n", fields);
     let of_a_page = "GET /state HTTP/1.1\r\nhost: example.com\r\n\r\n";
     let json = "content-type: application/json\r\n";
-    use Guard::{Machine, Token};
     for right in [
         judged_admin(Token, &get(&named), STATE, false),
         judged_admin(Token, &get(""), NOT_YOU, false),
@@ -163,5 +164,20 @@ fn an_admin_that_is_wrong_is_seen() {
     ];
     for (number, judged) in wrong.iter().enumerate() {
         assert!(judged.is_err(), "number {number} is not seen");
+    }
+}
+
+#[test]
+fn half_of_a_token_is_seen_wherever_it_stands() {
+    for secret in [TOKEN, ADMIN] {
+        let half = secret.len() / 2;
+        for part in secret.as_bytes().windows(half) {
+            for before in 0..secret.len() {
+                let bytes = [&b"x".repeat(before), part, b"y"].concat();
+                assert!(judge::shows_nothing(&bytes, secret, b"").is_err(), "{before} bytes before it");
+                assert_eq!(judge::shows_nothing(&bytes, secret, part), Ok(()), "who is told knew it");
+            }
+        }
+        assert_eq!(judge::shows_nothing(&secret.as_bytes()[..half - 1], secret, b""), Ok(()));
     }
 }

@@ -1,8 +1,11 @@
 //! Two gateways with an admin, one that a token guards and one that only this machine reaches, and a pool that can be operated.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 
-use firedrill_failover::{Command, Config, FailoverSettings, Order, Settings as Rules, TokenId, Version};
+use firedrill_failover::{
+    Command, Config, FailoverSettings, Order, Pool, Settings as Rules, TokenId, Version,
+};
 use firedrill_gateway::{Gateway, Secret, Secrets, Settings, Vendor};
 use tokio::runtime::Runtime;
 
@@ -10,10 +13,13 @@ use crate::authority::{ADMIN, Case, Guard, LABEL};
 use crate::exchange::{exchange, panics, runtime};
 use crate::judge::TOKEN;
 
+/// Gateways with a longer log than this are started anew: what they tell of it grows with it.
+const LONGEST: u64 = 64;
+
 /// The two, which cases share one after another.
 pub(crate) struct Operated {
     runtime: Runtime,
-    gateways: [(Guard, Gateway); 2],
+    gateways: RefCell<[(Guard, Gateway); 2]>,
 }
 
 impl Operated {
@@ -21,15 +27,9 @@ impl Operated {
     /// If it cannot be started.
     pub(crate) fn start() -> Self {
         let runtime = runtime();
-        let gateways = [Guard::Token, Guard::Machine].map(|guard| {
-            let gateway = runtime.block_on(async {
-                let gateway = Gateway::builder(settings(guard)).seed(1).start().await.expect("it starts");
-                gateway.shell().settled().await.expect("it goes on");
-                gateway
-            });
-            (guard, gateway)
-        });
-        Self { runtime, gateways }
+        let gateways = [Guard::Token, Guard::Machine];
+        let gateways = gateways.map(|guard| (guard, runtime.block_on(started(guard))));
+        Self { runtime, gateways: RefCell::new(gateways) }
     }
 
     /// Sends `sent` to either admin, and judges what came of it.
@@ -40,11 +40,21 @@ impl Operated {
     /// # Panics
     /// If one listens no more.
     pub(crate) fn judge(&self, sent: &[u8]) -> Result<(), String> {
-        self.gateways.iter().try_for_each(|(guard, gateway)| {
+        self.gateways.borrow_mut().iter_mut().try_for_each(|(guard, gateway)| {
             let said = |wrong| format!("{wrong} (guarded by {guard:?})");
-            self.runtime.block_on(judge(*guard, gateway, sent)).map_err(said)
+            self.runtime.block_on(judge(*guard, gateway, sent)).map_err(said)?;
+            if version(gateway) > Version::new(LONGEST) {
+                *gateway = self.runtime.block_on(started(*guard));
+            }
+            Ok(())
         })
     }
+}
+
+async fn started(guard: Guard) -> Gateway {
+    let gateway = Gateway::builder(settings(guard)).seed(1).start().await.expect("it starts");
+    gateway.shell().settled().await.expect("it goes on");
+    gateway
 }
 
 async fn judge(guard: Guard, gateway: &Gateway, sent: &[u8]) -> Result<(), String> {
@@ -67,7 +77,7 @@ async fn judge(guard: Guard, gateway: &Gateway, sent: &[u8]) -> Result<(), Strin
 }
 
 fn version(gateway: &Gateway) -> Version {
-    gateway.shell().look(|pool| pool.version())
+    gateway.shell().look(Pool::version)
 }
 
 async fn put_back(gateway: &Gateway, token: TokenId) -> Result<(), String> {
