@@ -9,10 +9,12 @@ mod limits;
 mod line;
 mod parting;
 mod port;
+mod stopping;
 mod turns;
 
 pub use limits::Limits;
 pub use line::{Line, Phase};
 pub use parting::{drain, turn_away};
 pub use port::{BACKLOG, TOLD, asked_to, hold, listen};
+pub use stopping::Stopping;
 pub use turns::Turns;

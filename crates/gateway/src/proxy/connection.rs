@@ -1,10 +1,10 @@
 //! One connection of a client: hyper speaks HTTP on it until either side has enough.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 
-use firedrill_line::{Line, Phase, Turns, drain};
+use firedrill_line::{Line, Phase, Stopping, Turns, drain};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -24,7 +24,6 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let (phase, limits) = (Phase::default(), Arc::clone(&shared.limits));
     let line = Guard::new(Line::new(stream, phase.clone(), Arc::clone(&limits)), limits.head_bytes);
-    let mut stop = shared.stop.subscribe();
     let service = service_fn(|request| {
         // hyper gives the connection back only if what answers can be moved.
         Box::pin(request::answer(Arc::clone(&shared), phase.clone(), request))
@@ -37,11 +36,9 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         .writev(false)
         .half_close(false);
     let mut connection = http.serve_connection(TokioIo::new(line), service);
-    let mut stopped = pin!(async move { stop.wait_for(|stop| *stop).await.is_ok() });
-    let (mut stopping, turns) = (false, Turns::default());
+    let (mut stopping, turns) = (Stopping::new(shared.stop.subscribe()), Turns::default());
     let served = poll_fn(|cx| {
-        if !stopping && stopped.as_mut().poll(cx).is_ready() {
-            stopping = true;
+        if stopping.begins(&turns, cx) {
             Pin::new(&mut connection).graceful_shutdown();
         }
         let polled = turns.poll(cx, |cx| connection.poll_without_shutdown(cx));

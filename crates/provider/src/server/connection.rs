@@ -16,13 +16,13 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::server::sending::{Raw, Sending};
-use firedrill_line::{Limits, Line, Phase, Turns, drain};
+use firedrill_line::{Limits, Line, Phase, Stopping, Turns, drain};
 
 /// Serves the requests that come on `stream`, each by `answer`, until either side has enough or `stop` says so.
 pub(crate) async fn serve<F>(
     stream: TcpStream,
     limits: Arc<Limits>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
     answer: impl Fn(Phase, Request<IncomingBody>) -> F,
 ) where
     F: Future<Output = Sending>,
@@ -54,11 +54,9 @@ pub(crate) async fn serve<F>(
     // The date is of the mock's clock, not of this machine's.
     http.auto_date_header(false);
     let mut connection = http.serve_connection(TokioIo::new(line), service);
-    let mut stopped = Box::pin(async move { stop.wait_for(|stop| *stop).await.is_ok() });
-    let (mut stopping, turns) = (false, Turns::default());
+    let (mut stopping, turns) = (Stopping::new(stop), Turns::default());
     let raw = poll_fn(|cx| {
-        if !stopping && stopped.as_mut().poll(cx).is_ready() {
-            stopping = true;
+        if stopping.begins(&turns, cx) {
             Pin::new(&mut connection).graceful_shutdown();
         }
         let mut polled = turns.poll(cx, |cx| connection.poll_without_shutdown(cx));

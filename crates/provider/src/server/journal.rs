@@ -110,6 +110,8 @@ struct Pages {
     /// By provider, token and status.
     counts: BTreeMap<(Known, Known, u16), u64>,
     pending: Pending,
+    /// How many wait for a change.
+    watchers: usize,
 }
 
 impl Pages {
@@ -236,6 +238,7 @@ impl Journal {
     }
 
     async fn until(&self, done: impl Fn(&Pages) -> bool) {
+        let _watching = Watching::begin(self);
         loop {
             // What changes from here on is not missed.
             let changed = self.changed.notified();
@@ -291,9 +294,30 @@ impl Journal {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Pages) -> T) -> T {
-        let changed = change(&mut self.pages());
-        self.changed.notify_waiters();
+        let (changed, is_watched) = {
+            let mut pages = self.pages();
+            (change(&mut pages), pages.watchers > 0)
+        };
+        if is_watched {
+            self.changed.notify_waiters();
+        }
         changed
+    }
+}
+
+/// Somebody waits for a change: without one nobody need be told.
+struct Watching<'a>(&'a Journal);
+
+impl<'a> Watching<'a> {
+    fn begin(journal: &'a Journal) -> Self {
+        journal.pages().watchers += 1;
+        Self(journal)
+    }
+}
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        self.0.pages().watchers -= 1;
     }
 }
 
