@@ -269,7 +269,7 @@ fn a_request_whose_bytes_stay_is_noticed() {
         Samples::from((1..=20u32).map(sample).collect::<Vec<_>>())
     };
     assert_eq!(samples(0).growth(), None);
-    assert!(samples(100).growth().is_some_and(|growth| growth.contains("heap")));
+    assert!(samples(400).growth().is_some_and(|growth| growth.contains("heap")));
     let mut resident = samples(0);
     resident.grow_by(2 << 20);
     assert!(resident.growth().is_some_and(|growth| growth.contains("resident")));

@@ -9,8 +9,9 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// By so much the heap may grow from the first half to the second, in bytes: what connections hold that are kept for later.
-const HEAP: i64 = 128 << 10;
+/// By so much the heap may grow from the first half to the second, in bytes: what connections hold that are kept for later, and
+/// what doubles when it is full, in a short run once.
+const HEAP: i64 = 512 << 10;
 
 /// And by so much for each request between the two: far less than any request has.
 const HEAP_EACH: i64 = 16;
