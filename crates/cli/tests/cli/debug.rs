@@ -37,7 +37,7 @@ fn one_that_is_derived_is_found() {
     struct Derived(#[expect(dead_code, reason = "it is formatted")] &'static str);
     // No token of a test: whoever panics shows it, and what tests print is searched.
     let words = "words that stand for a secret";
-    Search::new([words]).assert_hidden("a Debug", &format!("{:?}", Derived(words)));
+    Search::new([words]).assert_hidden("a Debug", format!("{:?}", Derived(words)));
 }
 
 fn source(text: &str) -> Source {
