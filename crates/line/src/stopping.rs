@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::watch;
 
+use crate::port::asked_to;
 use crate::turns::Turns;
 
 /// Tells a connection once that its server stops.
@@ -23,10 +24,7 @@ impl Stopping {
     /// Waits until `stop` says so, or until nobody is there any more who could.
     pub fn new(stop: watch::Receiver<bool>) -> Self {
         let mut heard = stop.clone();
-        let word = Box::pin(async move {
-            // Who is gone has stopped.
-            let _ = heard.wait_for(|stop| *stop).await;
-        });
+        let word = Box::pin(async move { asked_to(&mut heard).await });
         Self { stop, word: Some(word), is_awaited: false }
     }
 
@@ -55,19 +53,11 @@ impl fmt::Debug for Stopping {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-    use std::task::{Wake, Waker};
+    use std::sync::atomic::Ordering::SeqCst;
+    use std::task::Waker;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, SeqCst);
-        }
-    }
+    use crate::turns::tests::Count;
 
     /// Polls it on a task of its own each time; the last of them is woken when the word comes.
     fn check(say: impl FnOnce(watch::Sender<bool>)) {
