@@ -36,8 +36,8 @@ impl Phase {
     }
 
     /// Whether everything was answered and nobody has tried to read since, so that the time to the next request does not run
-    /// yet. A server that waits for bytes already may not try again by itself: it is to be polled once more.
-    pub fn is_idle_unheard(&self) -> bool {
+    /// yet.
+    pub(crate) fn is_idle_unheard(&self) -> bool {
         self.0.load(Ordering::Relaxed) == Self::IDLE | Self::UNHEARD
     }
 

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::line::Phase;
+
 /// So often in a row at most: others have their turn too.
 const MOST: usize = 16;
 
@@ -57,6 +59,20 @@ impl Turns {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl Turns {
+    /// Polls what speaks HTTP on a connection, and once more if everything is answered: it may wait for bytes since before the
+    /// answer was over, and not begin anew by itself.
+    pub fn poll_http<T>(
+        &self,
+        phase: &Phase,
+        cx: &mut Context<'_>,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let polled = self.poll(cx, &mut poll);
+        if polled.is_pending() && phase.is_idle_unheard() { self.poll(cx, poll) } else { polled }
     }
 }
 

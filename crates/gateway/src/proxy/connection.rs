@@ -41,12 +41,7 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         if stopping.begins(&turns, cx) {
             Pin::new(&mut connection).graceful_shutdown();
         }
-        let polled = turns.poll(cx, |cx| connection.poll_without_shutdown(cx));
-        // hyper waits for bytes since before the answer was over, and does not begin anew.
-        if polled.is_pending() && phase.is_idle_unheard() {
-            return turns.poll(cx, |cx| connection.poll_without_shutdown(cx));
-        }
-        polled
+        turns.poll_http(&phase, cx, |cx| connection.poll_without_shutdown(cx))
     })
     .await;
     // Whoever is too slow, or is gone, gets nothing more.

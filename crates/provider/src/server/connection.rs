@@ -59,11 +59,7 @@ pub(crate) async fn serve<F>(
         if stopping.begins(&turns, cx) {
             Pin::new(&mut connection).graceful_shutdown();
         }
-        let mut polled = turns.poll(cx, |cx| connection.poll_without_shutdown(cx));
-        // hyper waits for bytes since before the answer was over, and does not begin anew.
-        if polled.is_pending() && phase.is_idle_unheard() {
-            polled = turns.poll(cx, |cx| connection.poll_without_shutdown(cx));
-        }
+        let polled = turns.poll_http(&phase, cx, |cx| connection.poll_without_shutdown(cx));
         // The service runs in that poll, so there is nothing to be woken for.
         match broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(raw) => Poll::Ready(Ok(Some(raw))),
