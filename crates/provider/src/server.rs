@@ -20,6 +20,7 @@ mod listen;
 mod pending;
 mod player;
 mod provider;
+mod reading;
 mod record;
 mod sending;
 mod serve;

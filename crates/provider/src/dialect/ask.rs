@@ -73,7 +73,9 @@ pub(super) fn most(asked: &Value<'_>, keys: &[&'static str]) -> Result<Option<u6
 
 /// An id in the form of a UUID.
 pub(super) fn uuid(serial: u64) -> String {
-    let mut id = hex("00000000-0000-4000-", serial >> 48, 4);
+    let mut id = String::with_capacity(36);
+    id.push_str("00000000-0000-4000-");
+    push_hex(&mut id, serial >> 48, 4);
     id.push('-');
     push_hex(&mut id, serial & 0xffff_ffff_ffff, 12);
     id
@@ -81,7 +83,7 @@ pub(super) fn uuid(serial: u64) -> String {
 
 /// An id that is a number in so many hexadecimal digits after some letters.
 pub(super) fn hex(letters: &str, number: u64, digits: usize) -> String {
-    let mut id = String::with_capacity(letters.len() + digits + 13);
+    let mut id = String::with_capacity(letters.len() + digits);
     id.push_str(letters);
     push_hex(&mut id, number, digits);
     id

@@ -86,6 +86,8 @@ impl Object<'_> {
     }
 
     /// An entry with the value that `write` writes. The key is a word of ours, with nothing in it that JSON escapes.
+    #[expect(clippy::inline_always, reason = "a key whose length is known is written in a few instructions")]
+    #[inline(always)]
     pub(super) fn entry(&mut self, key: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
         self.to.extend_from_slice(if self.is_begun { b",\"" } else { b"\"" });
         self.is_begun = true;
@@ -98,10 +100,14 @@ impl Object<'_> {
         self.entry(key, |to| Json::Null.write(to));
     }
 
+    #[expect(clippy::inline_always, reason = "a key whose length is known is written in a few instructions")]
+    #[inline(always)]
     pub(super) fn number(&mut self, key: &'static str, number: u64) {
         self.entry(key, |to| write_number(number, to));
     }
 
+    #[expect(clippy::inline_always, reason = "a key whose length is known is written in a few instructions")]
+    #[inline(always)]
     pub(super) fn text(&mut self, key: &'static str, text: &str) {
         self.entry(key, |to| write_text(text, to));
     }
@@ -125,32 +131,34 @@ pub(super) fn write_text(text: &str, to: &mut Vec<u8>) {
 
 /// Whether nothing in it must be escaped.
 fn is_plain(text: &str) -> bool {
-    let escaped = |byte: u8| u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\');
     if text.len() < SHORT {
-        return text.bytes().all(|byte| escaped(byte) == 0);
+        return text.bytes().all(|byte| !ESCAPED[usize::from(byte)]);
     }
     // Looks at every byte, and stops at none, so that it can look at many at once.
-    text.bytes().fold(0, |any, byte| any | escaped(byte)) == 0
+    !text.bytes().fold(false, |any, byte| any | is_escaped(byte))
 }
 
 /// To look at many bytes at once does not pay for a text of less.
 const SHORT: usize = 32;
 
-#[expect(clippy::cast_possible_truncation, reason = "a digit has room in a byte")]
-fn write_number(mut number: u64, to: &mut Vec<u8>) {
-    // Most of them are zero.
-    if number < 10 {
-        return to.push(b'0' + number as u8);
+/// For each byte whether it is escaped in a text.
+const ESCAPED: [bool; 256] = {
+    let mut escaped = [false; 256];
+    let mut byte = u8::MAX;
+    while byte > 0 {
+        escaped[byte as usize] = is_escaped(byte);
+        byte -= 1;
     }
-    // As many as the longest number has.
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len() - 1;
-    while number > 9 {
-        digits[first] += (number % 10) as u8;
-        (number, first) = (number / 10, first - 1);
-    }
-    digits[first] += number as u8;
-    to.extend_from_slice(&digits[first..]);
+    escaped[0] = is_escaped(0);
+    escaped
+};
+
+const fn is_escaped(byte: u8) -> bool {
+    byte < b' ' || byte == b'"' || byte == b'\\'
+}
+
+fn write_number(number: u64, to: &mut Vec<u8>) {
+    to.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 impl From<()> for Json {

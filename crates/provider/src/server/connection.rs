@@ -4,18 +4,18 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
-use hyper::Request;
 use hyper::body::Incoming as IncomingBody;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::server::sending::{Raw, Sending};
+use crate::server::sending::{Call, Raw, Sending, Stream};
 use firedrill_line::{Limits, Line, Phase, Stopping, Turns, drain};
 
 /// Serves the requests that come on `stream`, each by `answer`, until either side has enough or `stop` says so.
@@ -25,27 +25,14 @@ pub(crate) async fn serve<F>(
     stop: watch::Receiver<bool>,
     answer: impl Fn(Phase, Request<IncomingBody>) -> F,
 ) where
-    F: Future<Output = Sending>,
+    F: Future<Output = Sending> + Unpin,
 {
     // Small answers are sent at once.
     let _ = stream.set_nodelay(true);
     let phase = Phase::default();
     let line = Line::new(stream, phase.clone(), Arc::clone(&limits));
     let broken: Mutex<Option<Box<Raw>>> = Mutex::new(None);
-    let service = service_fn(|request| {
-        let answered = answer(phase.clone(), request);
-        let broken = &broken;
-        Box::pin(async move {
-            match answered.await {
-                Sending::Http(response) => Ok::<_, Infallible>(response),
-                Sending::Raw(raw) => {
-                    *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(raw);
-                    std::future::pending().await
-                }
-                Sending::Never(_call) => std::future::pending().await,
-            }
-        })
-    });
+    let service = service_fn(|request| Answered::Waiting(answer(phase.clone(), request), &broken));
     let mut http = http1::Builder::new();
     // Not `pipeline_flush`: with it hyper holds whatever a body has ready in memory, without a bound.
     http.max_header_size(limits.head_bytes).max_buf_size(limits.head_bytes.max(8 << 10)).half_close(false);
@@ -80,5 +67,30 @@ pub(crate) async fn serve<F>(
         }
         // Whoever is too slow, or is gone, gets nothing more.
         Err(_) => {}
+    }
+}
+
+/// What comes of a request, for hyper: an answer that it can send.
+enum Answered<'a, F> {
+    Waiting(F, &'a Mutex<Option<Box<Raw>>>),
+    /// It never comes. What stands for the call is kept until the client goes away.
+    Never(#[expect(dead_code, reason = "it is kept")] Option<Call>),
+}
+
+impl<F: Future<Output = Sending> + Unpin> Future for Answered<'_, F> {
+    type Output = Result<Response<Stream>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answered = self.get_mut();
+        let Self::Waiting(answer, broken) = answered else { return Poll::Pending };
+        match ready!(Pin::new(answer).poll(cx)) {
+            Sending::Http(response) => return Poll::Ready(Ok(response)),
+            Sending::Raw(raw) => {
+                *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(raw);
+                *answered = Self::Never(None);
+            }
+            Sending::Never(call) => *answered = Self::Never(Some(call)),
+        }
+        Poll::Pending
     }
 }

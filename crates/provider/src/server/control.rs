@@ -18,8 +18,8 @@ use crate::server::clash::{cannot_refuse, refuses};
 use crate::server::course::Course;
 use crate::server::date::date;
 use crate::server::journal::Wanted;
+use crate::server::reading::Reading;
 use crate::server::sending::{Sending, Stream};
-use crate::server::serve::read;
 use crate::server::shared::Shared;
 use crate::upstream::Upstream;
 use firedrill_block::Span;
@@ -56,7 +56,7 @@ type Answered = Result<Value, (StatusCode, Value)>;
 pub(crate) async fn answer(shared: Arc<Shared>, phase: Phase, request: Request<IncomingBody>) -> Sending {
     phase.set(Phase::BODY);
     let (head, body) = request.into_parts();
-    let body = read(body, MOST_BYTES).await;
+    let body = Reading::new(body, MOST_BYTES).await;
     phase.set(Phase::IDLE);
     let path = head.uri.path();
     let methods: Vec<&str> =

@@ -117,12 +117,13 @@ struct Pages {
 impl Pages {
     /// Writes down a request, which counts unless it is held.
     fn write(&mut self, draft: Draft<'_>, is_held: bool) {
-        self.number += 1;
         self.asked += 1;
         if self.records.len() == MOST_ENTRIES {
+            self.words.forget(self.first());
             self.records.pop_front();
         }
-        let record = draft.record(self.number, &mut self.words);
+        self.number += 1;
+        let record = draft.record(self.number, &mut self.words, self.records.back());
         if !is_held {
             self.count(record.provider, record.token, record.status);
         }
@@ -133,10 +134,19 @@ impl Pages {
         *self.counts.entry((provider, token, status)).or_default() += 1;
     }
 
+    /// The number of the oldest entry that is not forgotten; of the next one, if there is none.
+    fn first(&self) -> u64 {
+        self.number + 1 - self.records.len() as u64
+    }
+
+    /// Where the entry with this number is, if that is not forgotten.
+    fn place(&self, number: u64) -> Option<usize> {
+        number.checked_sub(self.first()).and_then(|place| usize::try_from(place).ok())
+    }
+
     fn record(&mut self, number: u64) -> Option<&mut Record> {
-        let first = self.records.front()?.number;
-        let index = number.checked_sub(first).and_then(|index| usize::try_from(index).ok())?;
-        self.records.get_mut(index)
+        let place = self.place(number)?;
+        self.records.get_mut(place)
     }
 }
 
@@ -171,6 +181,7 @@ impl Journal {
         self.change(|pages| {
             let (provider, token) = (pages.words.known(provider), pages.words.known(token));
             pages.count(provider, token, status);
+            let (refusal, fault) = (pages.words.cause(refusal), pages.words.cause(fault));
             if let Some(record) = pages.record(number) {
                 (record.status, record.refusal, record.fault) = (status, refusal, fault);
             }
@@ -252,10 +263,11 @@ impl Journal {
     /// The entries that are wanted, at most `most` of them, in the order in which they came in.
     pub(crate) fn entries(&self, wanted: &Wanted, most: usize) -> Vec<Entry> {
         let pages = self.pages();
-        let after = wanted.after.unwrap_or(0);
-        let from = pages.records.partition_point(|record| record.number <= after);
-        let records = pages.records.range(from..).filter(|record| wanted.wants(record, &pages.words));
-        records.take(most).map(|record| record.entry(&pages.words)).collect()
+        let first = wanted.after.map_or(0, |after| after.saturating_add(1)).max(pages.first());
+        let from = pages.place(first).unwrap_or(usize::MAX).min(pages.records.len());
+        let records = pages.records.range(from..).zip(first..);
+        let wanted = records.filter(|(record, _)| wanted.wants(record, &pages.words));
+        wanted.take(most).map(|(record, number)| record.entry(number, &pages.words)).collect()
     }
 
     pub(crate) fn counts(&self) -> Vec<Count> {
@@ -367,6 +379,7 @@ mod tests {
         assert_eq!(numbers(&b, 9), [2, 4]);
         assert_eq!(numbers(&Wanted { after: Some(2), ..b.clone() }, 9), [4]);
         assert_eq!(numbers(&Wanted { after: Some(1), ..Wanted::default() }, 2), [2, 3]);
+        assert_eq!(numbers(&Wanted { after: Some(u64::MAX), ..Wanted::default() }, 9), [0; 0]);
         assert_eq!(numbers(&Wanted { provider: Some("other".into()), ..b }, 9), [0; 0]);
         journal.clear();
         assert_eq!((journal.count(), journal.begin(draft("a"))), (0, 5));

@@ -32,7 +32,7 @@ pub(crate) async fn accept<A, F>(
     answer: A,
 ) where
     A: Fn(Phase, Request<IncomingBody>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Sending> + Send,
+    F: Future<Output = Sending> + Send + Unpin,
 {
     let (mut tasks, mut told) = (JoinSet::new(), JoinSet::new());
     let mut port = Port { address: listener.local_addr().ok(), listener: Some(listener), held: None };

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll, ready};
 
 use firedrill_failover::{Duration, Instant};
 use firedrill_line::Phase;
-use hyper::body::{Body as _, Bytes, Incoming as IncomingBody};
+use hyper::body::{Bytes, Incoming as IncomingBody};
 use hyper::header::{CONNECTION, DATE, HOST, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
@@ -21,43 +22,77 @@ use crate::server::date::date;
 use crate::server::journal::Ended;
 use crate::server::pending::ByHand;
 use crate::server::provider::Provider;
+use crate::server::reading::{Reading, Unread};
 use crate::server::record::Draft;
 use crate::server::sending::{Call, Raw, Sending, Stream};
 use crate::server::shared::Shared;
 use crate::server::shown::{fault_word, refusal_word, secrets, shown};
 
-/// Answers `request`, or does with it what its fate is.
-pub(crate) async fn answer(
-    (shared, port): (Arc<Shared>, usize),
+/// Answers a request, or does with it what its fate is. A future by hand: hyper has room for one that need not be pinned.
+pub(crate) struct Answering {
+    /// `None` once it is read.
+    asked: Option<Asked>,
+    body: Reading,
+    later: Option<Later>,
+}
+
+/// A request, without its body.
+struct Asked {
+    shared: Arc<Shared>,
+    port: usize,
     phase: Phase,
-    request: Request<IncomingBody>,
-) -> Sending {
-    phase.set(Phase::BODY);
-    let (head, body) = request.into_parts();
-    let at = shared.clock.now();
-    let body = read(body, shared.limits.body_bytes).await;
-    phase.set(Phase::ANSWERING);
-    // Most are answered at once: what is kept while others wait is not made for them.
-    match begin((shared, port), phase, at, &head, body) {
-        Begun::Now(sending) => sending,
-        Begun::Later(later) => later.await,
+    /// When it came.
+    at: Instant,
+    head: Parts,
+}
+
+type Later = Pin<Box<dyn Future<Output = Sending> + Send>>;
+
+impl Answering {
+    /// Answers the request that came just now on a connection to a port.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        port: usize,
+        phase: Phase,
+        request: Request<IncomingBody>,
+    ) -> Self {
+        phase.set(Phase::BODY);
+        let at = shared.clock.now();
+        let (head, body) = request.into_parts();
+        let body = Reading::new(body, shared.limits.body_bytes);
+        Self { asked: Some(Asked { shared, port, phase, at, head }), body, later: None }
+    }
+}
+
+impl Future for Answering {
+    type Output = Sending;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Sending> {
+        let answering = self.get_mut();
+        if answering.asked.is_some() {
+            let body = ready!(Pin::new(&mut answering.body).poll(cx));
+            if let Some(asked) = answering.asked.take() {
+                asked.phase.set(Phase::ANSWERING);
+                match begin(asked, body) {
+                    // Most are answered at once: what is kept while others wait is not made for them.
+                    Begun::Now(sending) => return Poll::Ready(sending),
+                    Begun::Later(later) => answering.later = Some(later),
+                }
+            }
+        }
+        answering.later.as_mut().map_or(Poll::Pending, |later| later.as_mut().poll(cx))
     }
 }
 
 /// An answer that has begun.
 enum Begun {
     Now(Sending),
-    Later(Pin<Box<dyn Future<Output = Sending> + Send>>),
+    Later(Later),
 }
 
-/// Begins to answer the request that came `at` then.
-fn begin(
-    (shared, port): (Arc<Shared>, usize),
-    phase: Phase,
-    at: Instant,
-    head: &Parts,
-    body: Result<Bytes, Unread>,
-) -> Begun {
+/// Begins to answer a request.
+fn begin(asked: Asked, body: Result<Bytes, Unread>) -> Begun {
+    let Asked { shared, port, phase, at, ref head } = asked;
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).or(head.uri.host()).unwrap_or("");
     let found = find(&shared, port, without_port(host), head.uri.path());
     let mut draft = Draft {
@@ -214,53 +249,6 @@ fn find<'a>(shared: &Shared, port: usize, host: &str, path: &'a str) -> Option<(
 
 fn without_port(host: &str) -> &str {
     host.rsplit_once(':').map_or(host, |(host, _)| host)
-}
-
-/// The body, if it is not longer than `most` bytes.
-pub(crate) async fn read(mut body: IncomingBody, most: usize) -> Result<Bytes, Unread> {
-    if body.size_hint().lower() > most as u64 {
-        return Err(Unread::TooLong);
-    }
-    let mut first = Bytes::new();
-    let mut whole: Option<Vec<u8>> = None;
-    while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        // What is no data is a trailer.
-        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
-        if first.is_empty() {
-            first = data;
-        } else {
-            whole.get_or_insert_with(|| first.to_vec()).extend_from_slice(&data);
-        }
-        if whole.as_ref().map_or(first.len(), Vec::len) > most {
-            return Err(Unread::TooLong);
-        }
-    }
-    Ok(whole.map_or(first, Bytes::from))
-}
-
-/// Why there is no body.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unread {
-    /// It is longer than any should be.
-    TooLong,
-    /// The client went away in its middle, was too slow, or broke its framing.
-    Broken,
-}
-
-impl Unread {
-    pub(crate) fn status(self) -> u16 {
-        match self {
-            Self::TooLong => 413,
-            Self::Broken => 400,
-        }
-    }
-
-    pub(crate) fn message(self, most: usize) -> String {
-        match self {
-            Self::TooLong => format!("expected a body of at most {most} bytes"),
-            Self::Broken => "the body breaks off".to_owned(),
-        }
-    }
 }
 
 /// An answer of the server itself, for what no provider can be asked.

@@ -40,14 +40,37 @@ pub(crate) fn shown<'a>(text: &'a str, secrets: &[&str]) -> Cow<'a, str> {
 
 /// Whether a text is short, has nothing that needs to be written out, and no word as long as a key: most are.
 fn is_plain(text: &str) -> bool {
-    let is_in_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    let has_key = |text: &str| {
-        text.as_bytes().chunk_by(|a, b| is_in_key(a) && is_in_key(b)).any(|word| word.len() >= SHORTEST_KEY)
-    };
+    let mut word = 0;
     text.len() <= LONGEST
-        && text.bytes().all(|byte| byte.is_ascii_graphic())
-        && (text.len() < SHORTEST_KEY || !has_key(text))
+        && text.bytes().all(|byte| {
+            let kind = KINDS[usize::from(byte)];
+            word = if kind == Kind::InKey { word + 1 } else { 0 };
+            word < SHORTEST_KEY && kind != Kind::Hidden
+        })
 }
+
+/// What a byte may be in a path or a model's name.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It is not seen as it stands.
+    Hidden,
+    /// It may be in a key.
+    InKey,
+    /// It separates words.
+    Between,
+}
+
+/// The kind of each byte.
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Hidden; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        let is_in_key = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        kinds[byte as usize] = if is_in_key { Kind::InKey } else { Kind::Between };
+        byte += 1;
+    }
+    kinds
+};
 
 pub(crate) const fn refusal_word(refusal: Refusal) -> &'static str {
     match refusal {

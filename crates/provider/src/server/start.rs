@@ -132,12 +132,13 @@ impl Server {
         for (port, listener) in listeners.into_iter().enumerate() {
             let for_clients = Arc::clone(&shared);
             let answer =
-                move |phase, request| serve::answer((Arc::clone(&for_clients), port), phase, request);
+                move |phase, request| serve::Answering::new(Arc::clone(&for_clients), port, phase, request);
             let clients = listen::accept(Arc::clone(&shared), listener, (Some(port), connections), answer);
             tasks.push(tokio::spawn(clients));
         }
         let for_control = Arc::clone(&shared);
-        let answer = move |phase, request| control::answer(Arc::clone(&for_control), phase, request);
+        let answer =
+            move |phase, request| Box::pin(control::answer(Arc::clone(&for_control), phase, request));
         let controllers = listen::accept(Arc::clone(&shared), controller, (None, MOST_CONTROLLERS), answer);
         tasks.push(tokio::spawn(controllers));
         Ok(Self { shared, address, control, tasks })
