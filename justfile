@@ -24,11 +24,11 @@ bench *ARGS:
 
 # Measure the mock provider beside a bare server
 bench-mock:
-    cargo bench -p firedrill-benches --no-default-features --features mock --bench mock
+    cargo bench --profile release -p firedrill-benches --no-default-features --features mock --bench mock
 
 # Measure the gateway beside others; ENVOY and LITELLM name the programs, where they are installed
 bench-gateway:
-    cargo bench -p firedrill-benches --no-default-features --features gateway --bench gateway
+    cargo bench --profile release -p firedrill-benches --no-default-features --features gateway --bench gateway
 
 # Rehearse LiteLLM's proxy and Envoy, or one of them; installs them in target/strangers
 strangers *NAMES:

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use firedrill_failover::{Duration, Instant, Random, Status};
 
 use crate::fault::Fault;
-use crate::quota::{Meter, Owner, Standing, Unit};
+use crate::quota::{Meter, Owner, Quota, Standing, Unit};
 use crate::script::{Answer, Playback, WELL};
 use crate::upstream::Upstream;
 use firedrill_block::ALL;
@@ -203,8 +203,11 @@ impl Behaviour {
             let answer = Answer { fault: outage.fault.clone(), ..Answer::plain(outage.status) };
             return (answer, Some(Refusal::Outage), random);
         }
-        let upstream = Arc::clone(&self.upstream);
-        if upstream.concurrent.iter().any(|(most, owner)| self.account(token, *owner).answering >= *most) {
+        let is_full = (0..self.upstream.concurrent.len()).any(|number| {
+            let (most, owner) = self.upstream.concurrent[number];
+            self.account(token, owner).answering >= most
+        });
+        if is_full {
             return (Answer::plain(TOO_MANY), Some(Refusal::Concurrent), random);
         }
         if let Some((answer, refusal)) = self.use_quotas(now, token, llm_tokens) {
@@ -228,24 +231,24 @@ impl Behaviour {
             Unit::Requests => 1,
             Unit::LlmTokens => llm_tokens,
         };
-        let upstream = Arc::clone(&self.upstream);
-        let mut worst: Option<(Option<Duration>, usize)> = None;
-        for (number, quota) in upstream.quotas.iter().enumerate() {
+        let mut worst: Option<(Option<Duration>, Quota)> = None;
+        for number in 0..self.upstream.quotas.len() {
+            let quota = self.upstream.quotas[number];
             let wait = self.meter(number, token).wait(now, cost(quota.unit));
             // What is never to be had is later than any time.
             let later = |wait: Option<Duration>| (wait.is_none(), wait);
             if wait != Some(Duration::ZERO) && worst.is_none_or(|(longest, _)| later(wait) > later(longest)) {
-                worst = Some((wait, number));
+                worst = Some((wait, quota));
             }
         }
-        if let Some((wait, number)) = worst {
-            let quota = &upstream.quotas[number];
+        if let Some((wait, quota)) = worst {
             let answer = Answer { retry_after: wait, ..Answer::plain(TOO_MANY) };
             let refusal = Refusal::Quota { unit: quota.unit, per: quota.per, limit: quota.most };
             return Some((answer, refusal));
         }
-        for (number, quota) in upstream.quotas.iter().enumerate() {
-            self.meter(number, token).take(now, cost(quota.unit));
+        for number in 0..self.upstream.quotas.len() {
+            let cost = cost(self.upstream.quotas[number].unit);
+            self.meter(number, token).take(now, cost);
         }
         None
     }

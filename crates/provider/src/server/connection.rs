@@ -18,21 +18,20 @@ use tokio::sync::watch;
 use crate::server::sending::{Call, Raw, Sending, Stream};
 use firedrill_line::{Limits, Line, Phase, Stopping, Turns, drain};
 
-/// Serves the requests that come on `stream`, each by `answer`, until either side has enough or `stop` says so.
+/// Serves the requests that come on `stream`, each by `answer`, which sets the `phase`, until either side has enough or `stop` says so.
 pub(crate) async fn serve<F>(
-    stream: TcpStream,
+    (stream, phase): (TcpStream, Phase),
     limits: Arc<Limits>,
     stop: watch::Receiver<bool>,
-    answer: impl Fn(Phase, Request<IncomingBody>) -> F,
+    answer: impl Fn(Request<IncomingBody>) -> F,
 ) where
     F: Future<Output = Sending> + Unpin,
 {
     // Small answers are sent at once.
     let _ = stream.set_nodelay(true);
-    let phase = Phase::default();
     let line = Line::new(stream, phase.clone(), Arc::clone(&limits));
     let broken: Mutex<Option<Box<Raw>>> = Mutex::new(None);
-    let service = service_fn(|request| Answered::Waiting(answer(phase.clone(), request), &broken));
+    let service = service_fn(|request| Answered::Waiting(answer(request), &broken));
     let mut http = http1::Builder::new();
     // Not `pipeline_flush`: with it hyper holds whatever a body has ready in memory, without a bound.
     http.max_header_size(limits.head_bytes).max_buf_size(limits.head_bytes.max(8 << 10)).half_close(false);

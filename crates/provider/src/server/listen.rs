@@ -22,16 +22,16 @@ const RETRY: Duration = Duration::from_millis(10);
 /// What one is told for whom there is no room.
 const NO_ROOM: &str = r#"{"error":{"message":"too many connections just now"}}"#;
 
-/// Serves every connection to `listener` by `answer`, until it is asked to stop; then waits for those that are being
+/// Serves every connection to `listener` by what `answers` gives for it, until it is asked to stop; then waits for those that are being
 /// answered, for as long as the limits grant. `number` is the port's, if providers are behind it: then nobody listens while
 /// an outage refuses connections.
 pub(crate) async fn accept<A, F>(
     shared: Arc<Shared>,
     listener: TcpListener,
     (number, connections): (Option<usize>, usize),
-    answer: A,
+    answers: impl Fn(Phase) -> A,
 ) where
-    A: Fn(Phase, Request<IncomingBody>) -> F + Clone + Send + Sync + 'static,
+    A: Fn(Request<IncomingBody>) -> F + Send + Sync + 'static,
     F: Future<Output = Sending> + Send + Unpin,
 {
     let (mut tasks, mut told) = (JoinSet::new(), JoinSet::new());
@@ -62,10 +62,12 @@ pub(crate) async fn accept<A, F>(
             Some(_) = told.join_next() => {}
             stream = port.accept() => match stream {
                 Ok(stream) if tasks.len() < connections => {
-                    let (shared, answer) = (Arc::clone(&shared), answer.clone());
+                    let (shared, phase) = (Arc::clone(&shared), Phase::default());
+                    let answer = answers(phase.clone());
                     tasks.spawn(async move {
                         let _counted = Counted::new(&shared.connections);
-                        connection::serve(stream, Arc::clone(&shared.limits), shared.stop.subscribe(), answer).await;
+                        let limits = Arc::clone(&shared.limits);
+                        connection::serve((stream, phase), limits, shared.stop.subscribe(), answer).await;
                     });
                 }
                 Ok(stream) if told.len() < TOLD => drop(told.spawn(turn_away(stream, NO_ROOM))),

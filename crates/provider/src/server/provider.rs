@@ -13,7 +13,7 @@ use crate::latency::Latency;
 use crate::script::{Answer, WELL};
 use crate::server::course::Between;
 use crate::server::file::Route;
-use crate::server::tokens::{Tokens, labelled};
+use crate::server::tokens::{Tokens, digest, labelled};
 use crate::upstream::Upstream;
 
 #[derive(Debug)]
@@ -71,10 +71,11 @@ impl Provider {
 
     /// What to do with `question` at `now`.
     pub(crate) fn call(&self, now: Instant, question: &Question) -> Decision {
+        let digest = digest(&question.token);
         let mut live = self.live();
         live.serial += 1;
         let (serial, generation) = (live.serial, live.generation);
-        let Some(label) = live.tokens.label(&question.token) else {
+        let Some(label) = live.tokens.label(&digest) else {
             let plan = Plan {
                 answer: Answer::plain(UNKNOWN),
                 refusal: None,
@@ -97,7 +98,8 @@ impl Provider {
 
     /// The label of a token; `None` if the provider does not know it.
     pub(crate) fn label(&self, token: &str) -> Option<Arc<str>> {
-        self.live().tokens.label(token)
+        let digest = digest(token);
+        self.live().tokens.label(&digest)
     }
 
     /// What to do at `now` with a request of the token with this label that somebody answers by hand: no script moves on by

@@ -20,7 +20,7 @@ use crate::behaviour::Ticket;
 use crate::fault::Fault;
 use crate::server::course::{Course, Step};
 use crate::server::journal::Ended;
-use crate::server::shared::Shared;
+use crate::server::shared::Connection;
 
 /// What becomes of a request.
 pub(crate) enum Sending {
@@ -34,35 +34,39 @@ pub(crate) enum Sending {
 
 /// A call that is being answered. However it ends, the behaviour is told and the journal too.
 pub(crate) struct Call {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) connection: Arc<Connection>,
     /// The number in the journal.
     pub(crate) number: u64,
     /// Which provider, which of its generations, and the ticket; none if it was not asked.
     pub(crate) ticket: Option<(usize, u64, Ticket)>,
     pub(crate) bytes: u64,
     pub(crate) ended: Ended,
-    pub(crate) phase: Phase,
 }
 
 impl Call {
+    /// Answers the request with this number on a connection.
+    pub(crate) fn new(connection: Arc<Connection>, number: u64) -> Self {
+        Self { connection, number, ticket: None, bytes: 0, ended: Ended::Gone }
+    }
+
     /// It waits for the clock from now on, until then or for ever.
     pub(crate) fn wait(&self, until: Option<Instant>) {
-        self.shared.journal.wait(self.number, until);
+        self.connection.shared.journal.wait(self.number, until);
     }
 
     /// It does so no more.
     pub(crate) fn go_on(&self) {
-        self.shared.journal.go_on(self.number);
+        self.connection.shared.journal.go_on(self.number);
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
         if let Some((provider, generation, ticket)) = self.ticket.take() {
-            self.shared.providers[provider].ended(generation, ticket);
+            self.connection.shared.providers[provider].ended(generation, ticket);
         }
-        self.shared.journal.end(self.number, self.ended, self.bytes);
-        self.phase.set(Phase::IDLE);
+        self.connection.shared.journal.end(self.number, self.ended, self.bytes);
+        self.connection.phase.set(Phase::IDLE);
     }
 }
 
@@ -93,7 +97,7 @@ impl Sent {
 
     fn wait(&mut self, time: Duration) {
         if let Some(call) = &self.call {
-            let clock = &call.shared.clock;
+            let clock = &call.connection.shared.clock;
             let until = clock.now() + time;
             call.wait(Some(until));
             self.wait = Some(clock.wait_until(until));
@@ -167,7 +171,7 @@ const PROMISED: u64 = 64;
 impl Raw {
     /// Sends it on `line`, and closes or resets that. An error is a client that went away: there is nobody to tell.
     pub(crate) async fn send(mut self, mut line: Line) -> std::io::Result<()> {
-        let clock = Arc::clone(&self.call.shared.clock);
+        let clock = Arc::clone(&self.call.connection.shared.clock);
         if self.fault != Some(Fault::Reset) {
             line.write_all(&self.head()).await?;
             self.play(&mut line, &*clock).await?;

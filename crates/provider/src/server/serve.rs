@@ -19,13 +19,12 @@ use crate::exchange::{Body, Incoming, Question, Reply};
 use crate::fault::Fault;
 use crate::server::course::{Between, Course};
 use crate::server::date::date;
-use crate::server::journal::Ended;
 use crate::server::pending::ByHand;
 use crate::server::provider::Provider;
 use crate::server::reading::{Reading, Unread};
 use crate::server::record::Draft;
 use crate::server::sending::{Call, Raw, Sending, Stream};
-use crate::server::shared::Shared;
+use crate::server::shared::{Connection, Shared};
 use crate::server::shown::{fault_word, refusal_word, secrets, shown};
 
 /// Answers a request, or does with it what its fate is. A future by hand: hyper has room for one that need not be pinned.
@@ -38,9 +37,7 @@ pub(crate) struct Answering {
 
 /// A request, without its body.
 struct Asked {
-    shared: Arc<Shared>,
-    port: usize,
-    phase: Phase,
+    connection: Arc<Connection>,
     /// When it came.
     at: Instant,
     head: Parts,
@@ -49,18 +46,13 @@ struct Asked {
 type Later = Pin<Box<dyn Future<Output = Sending> + Send>>;
 
 impl Answering {
-    /// Answers the request that came just now on a connection to a port.
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        port: usize,
-        phase: Phase,
-        request: Request<IncomingBody>,
-    ) -> Self {
-        phase.set(Phase::BODY);
-        let at = shared.clock.now();
+    /// Answers the request that came just now on a connection.
+    pub(crate) fn new(connection: Arc<Connection>, request: Request<IncomingBody>) -> Self {
+        connection.phase.set(Phase::BODY);
+        let at = connection.shared.clock.now();
         let (head, body) = request.into_parts();
-        let body = Reading::new(body, shared.limits.body_bytes);
-        Self { asked: Some(Asked { shared, port, phase, at, head }), body, later: None }
+        let body = Reading::new(body, connection.shared.limits.body_bytes);
+        Self { asked: Some(Asked { connection, at, head }), body, later: None }
     }
 }
 
@@ -72,7 +64,7 @@ impl Future for Answering {
         if answering.asked.is_some() {
             let body = ready!(Pin::new(&mut answering.body).poll(cx));
             if let Some(asked) = answering.asked.take() {
-                asked.phase.set(Phase::ANSWERING);
+                asked.connection.phase.set(Phase::ANSWERING);
                 match begin(asked, body) {
                     // Most are answered at once: what is kept while others wait is not made for them.
                     Begun::Now(sending) => return Poll::Ready(sending),
@@ -92,9 +84,10 @@ enum Begun {
 
 /// Begins to answer a request.
 fn begin(asked: Asked, body: Result<Bytes, Unread>) -> Begun {
-    let Asked { shared, port, phase, at, ref head } = asked;
+    let Asked { connection, at, ref head } = asked;
+    let shared = &*connection.shared;
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).or(head.uri.host()).unwrap_or("");
-    let found = find(&shared, port, without_port(host), head.uri.path());
+    let found = find(shared, connection.port, without_port(host), head.uri.path());
     let mut draft = Draft {
         at: at.as_millis(),
         provider: found.map_or("", |(number, _)| &shared.providers[number].name),
@@ -113,7 +106,7 @@ fn begin(asked: Asked, body: Result<Bytes, Unread>) -> Begun {
         Ok(body) => body,
         Err(unread) => {
             (draft.status, draft.path) = (unread.status(), masked());
-            let mut sending = wrong(&shared, phase, draft, &unread.message(shared.limits.body_bytes));
+            let mut sending = wrong(&connection, draft, &unread.message(shared.limits.body_bytes));
             if let Sending::Http(response) = &mut sending {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -123,7 +116,7 @@ fn begin(asked: Asked, body: Result<Bytes, Unread>) -> Begun {
     let Some((number, path)) = found else {
         draft.path = masked();
         let message = "no provider is served at this host and path";
-        return Begun::Now(wrong(&shared, phase, draft, message));
+        return Begun::Now(wrong(&connection, draft, message));
     };
     let provider = &shared.providers[number];
     let query = head.uri.query().unwrap_or("");
@@ -133,9 +126,8 @@ fn begin(asked: Asked, body: Result<Bytes, Unread>) -> Begun {
         Err(reply) => {
             (draft.status, draft.path) = (reply.status.code(), masked());
             let number = shared.journal.begin(draft);
-            let call = Call { shared, number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
-            let wall = call.shared.clock.wall();
-            return Begun::Now(send(reply, None, wall, Course::plain, call));
+            let wall = shared.clock.wall();
+            return Begun::Now(send(reply, None, wall, Course::plain, Call::new(connection, number)));
         }
     };
     draft.path = shown(head.uri.path(), &[&question.token]);
@@ -148,12 +140,12 @@ fn begin(asked: Asked, body: Result<Bytes, Unread>) -> Begun {
         let entry = draft.entry();
         if hold(&entry) {
             let (entry, answer) = shared.journal.hold(draft, entry);
-            let call = Call { shared, number: entry, ticket: None, bytes: 0, ended: Ended::Gone, phase };
+            let call = Call::new(Arc::clone(&connection), entry);
             return Begun::Later(Box::pin(by_hand(call, number, label, question, answer)));
         }
     }
     let mut decision = provider.call(at, &question);
-    let told = tell(&shared, provider, &question, &decision.plan, decision.serial);
+    let told = tell(shared, provider, &question, &decision.plan, decision.serial);
     let (generation, ticket) = decision.ticket();
     let plan = decision.plan;
     draft.token = decision.label;
@@ -164,8 +156,8 @@ fn begin(asked: Asked, body: Result<Bytes, Unread>) -> Begun {
     };
     draft.fault = plan.answer.fault.as_ref().map(fault_word);
     let entry = shared.journal.begin(draft);
-    let ticket = Some((number, generation, ticket));
-    let call = Call { shared, number: entry, ticket, bytes: 0, ended: Ended::Gone, phase };
+    let mut call = Call::new(connection, entry);
+    call.ticket = Some((number, generation, ticket));
     if plan.wait == Duration::ZERO {
         return Begun::Now(told.send(plan, call));
     }
@@ -182,14 +174,15 @@ async fn by_hand(
 ) -> Sending {
     // Whoever could answer is there as long as the journal.
     let Ok(answer) = answer.await else { return Sending::Never(call) };
-    let shared = Arc::clone(&call.shared);
+    let connection = Arc::clone(&call.connection);
+    let shared = &*connection.shared;
     let (at, which, provider) = (shared.clock.now(), provider, &shared.providers[provider]);
     let is_by_hand = answer.is_some();
     let mut decision = match answer {
         Some(answer) => provider.by_hand(at, Arc::clone(&label), answer),
         None => provider.call(at, &question),
     };
-    let told = tell(&shared, provider, &question, &decision.plan, decision.serial);
+    let told = tell(shared, provider, &question, &decision.plan, decision.serial);
     let (generation, ticket) = decision.ticket();
     call.ticket = Some((which, generation, ticket));
     let plan = decision.plan;
@@ -229,9 +222,9 @@ impl Told {
     async fn send_later(mut self, plan: Plan, at: Instant, call: Call) -> Sending {
         if plan.wait > Duration::ZERO {
             call.wait(Some(at + plan.wait));
-            call.shared.clock.wait_until(at + plan.wait).await;
+            call.connection.shared.clock.wait_until(at + plan.wait).await;
             call.go_on();
-            self.wall = call.shared.clock.wall();
+            self.wall = call.connection.shared.clock.wall();
         }
         self.send(plan, call)
     }
@@ -252,16 +245,15 @@ fn without_port(host: &str) -> &str {
 }
 
 /// An answer of the server itself, for what no provider can be asked.
-fn wrong(shared: &Arc<Shared>, phase: Phase, draft: Draft<'_>, message: &str) -> Sending {
+fn wrong(connection: &Arc<Connection>, draft: Draft<'_>, message: &str) -> Sending {
     let status =
         firedrill_failover::Status::new(draft.status).expect("broken invariant: a status of ours is one");
     let body = serde_json::json!({ "error": { "message": message } }).to_string();
     let headers = vec![("content-type".into(), "application/json".into())];
     let reply = Reply { status, headers, body: Body::Whole(body.into_bytes()) };
-    let number = shared.journal.begin(draft);
-    let call = Call { shared: Arc::clone(shared), number, ticket: None, bytes: 0, ended: Ended::Gone, phase };
-    let wall = shared.clock.wall();
-    send(reply, None, wall, Course::plain, call)
+    let number = connection.shared.journal.begin(draft);
+    let wall = connection.shared.clock.wall();
+    send(reply, None, wall, Course::plain, Call::new(Arc::clone(connection), number))
 }
 
 /// What is sent of `reply` under `fault`, at a time of the wall clock.

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use arc_swap::ArcSwapOption;
 use firedrill_clock::Clock;
 use firedrill_failover::Instant;
-use firedrill_line::Limits;
+use firedrill_line::{Limits, Phase};
 use tokio::sync::watch;
 
 use crate::server::journal::{Entry, Journal};
@@ -38,6 +38,14 @@ pub(crate) struct Shared {
     pub(crate) begun: watch::Sender<()>,
     /// Whether the server should stop.
     pub(crate) stop: watch::Sender<bool>,
+}
+
+/// A connection to a port. What belongs to a request refers to this, not to what all connections share: two threads that
+/// count who refers to one thing wait for each other.
+pub(crate) struct Connection {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) port: usize,
+    pub(crate) phase: Phase,
 }
 
 impl Shared {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use firedrill_clock::{Clock, Real};
+use firedrill_line::{Limits, Phase};
 use firedrill_yaml::quoted;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -14,8 +15,9 @@ use crate::dialect::Dialect;
 use crate::server::file::MockFile;
 use crate::server::journal::Journal;
 use crate::server::provider::Provider;
-use crate::server::shared::{Port, Shared};
-use crate::server::{control, listen, serve};
+use crate::server::serve::Answering;
+use crate::server::shared::{Connection, Port, Shared};
+use crate::server::{control, listen};
 
 /// Connections to the control API at the same time.
 const MOST_CONTROLLERS: usize = 256;
@@ -131,15 +133,19 @@ impl Server {
         let mut tasks: Vec<JoinHandle<()>> = Vec::new();
         for (port, listener) in listeners.into_iter().enumerate() {
             let for_clients = Arc::clone(&shared);
-            let answer =
-                move |phase, request| serve::Answering::new(Arc::clone(&for_clients), port, phase, request);
-            let clients = listen::accept(Arc::clone(&shared), listener, (Some(port), connections), answer);
+            let answers = move |phase| {
+                let connection = Arc::new(Connection { shared: Arc::clone(&for_clients), port, phase });
+                move |request| Answering::new(Arc::clone(&connection), request)
+            };
+            let clients = listen::accept(Arc::clone(&shared), listener, (Some(port), connections), answers);
             tasks.push(tokio::spawn(clients));
         }
         let for_control = Arc::clone(&shared);
-        let answer =
-            move |phase, request| Box::pin(control::answer(Arc::clone(&for_control), phase, request));
-        let controllers = listen::accept(Arc::clone(&shared), controller, (None, MOST_CONTROLLERS), answer);
+        let answers = move |phase: Phase| {
+            let shared = Arc::clone(&for_control);
+            move |request| Box::pin(control::answer(Arc::clone(&shared), phase.clone(), request))
+        };
+        let controllers = listen::accept(Arc::clone(&shared), controller, (None, MOST_CONTROLLERS), answers);
         tasks.push(tokio::spawn(controllers));
         Ok(Self { shared, address, control, tasks })
     }
@@ -185,4 +191,3 @@ impl Drop for Server {
         }
     }
 }
-use firedrill_line::Limits;

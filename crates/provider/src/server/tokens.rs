@@ -14,10 +14,13 @@ const MOST_STRANGERS: usize = 10_000;
 /// The label they share.
 const OTHERS: &str = "token-others";
 
+/// The SHA-256 of a token.
+type Digested = [u8; 32];
+
 /// The tokens of a provider.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tokens {
-    known: BTreeMap<[u8; 32], Arc<str>>,
+    known: BTreeMap<Digested, Arc<str>>,
     /// How the mock file names those that are kept elsewhere.
     names: BTreeMap<String, Arc<str>>,
     /// Whether it answers tokens that are not among those.
@@ -50,16 +53,15 @@ impl Tokens {
         label
     }
 
-    /// The label of a token; `None` if the provider does not know it.
-    pub(crate) fn label(&mut self, secret: &str) -> Option<Arc<str>> {
-        let digest = digest(secret);
-        if let Some(label) = self.known.get(&digest) {
+    /// The label of a token, by its [`digest`]; `None` if the provider does not know it.
+    pub(crate) fn label(&mut self, digest: &Digested) -> Option<Arc<str>> {
+        if let Some(label) = self.known.get(digest) {
             return Some(Arc::clone(label));
         }
         if !self.open {
             return None;
         }
-        let label: Arc<str> = stranger(&digest).into();
+        let label: Arc<str> = stranger(digest).into();
         if !self.strangers.contains(&label) {
             if self.strangers.len() >= MOST_STRANGERS {
                 return Some(OTHERS.into());
@@ -86,7 +88,7 @@ pub(crate) fn labelled(mut upstream: Upstream, tokens: &mut Tokens) -> Result<Up
         if tokens.open {
             name.value = tokens.name(&name.value);
         } else if let Some(label) =
-            tokens.names.get(&name.value).cloned().or_else(|| tokens.label(&name.value))
+            tokens.names.get(&name.value).cloned().or_else(|| tokens.label(&digest(&name.value)))
         {
             name.value = label.to_string();
         } else if !labels.contains(&*name.value) {
@@ -122,11 +124,12 @@ pub(crate) fn label_of_a_stranger(secret: &str) -> String {
     stranger(&digest(secret))
 }
 
-fn digest(secret: &str) -> [u8; 32] {
+/// What of a token is kept.
+pub(crate) fn digest(secret: &str) -> Digested {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-fn stranger(digest: &[u8; 32]) -> String {
+fn stranger(digest: &Digested) -> String {
     let bits = digest.iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte));
     firedrill_block::label(Fingerprint::new(bits))
 }
@@ -140,20 +143,23 @@ mod tests {
         let mut tokens = Tokens::open();
         assert_eq!(tokens.name("sk-a"), "sk-a");
         assert_eq!(tokens.name("sk-proj-aB3dE5fG7hJ9kL2mN4pQ6rS8"), "token-3b1f711b18b5");
-        assert_eq!(tokens.label("sk-a").as_deref(), Some("sk-a"));
-        let first = tokens.label("0");
+        assert_eq!(tokens.label(&digest("sk-a")).as_deref(), Some("sk-a"));
+        let first = tokens.label(&digest("0"));
         assert_eq!(first.as_deref(), Some("token-5feceb66ffc8"));
         for number in 0..MOST_STRANGERS {
-            tokens.label(&number.to_string());
+            tokens.label(&digest(&number.to_string()));
         }
-        assert_eq!(tokens.label("one more").as_deref(), Some(OTHERS));
-        assert_eq!(tokens.label("0"), first);
+        assert_eq!(tokens.label(&digest("one more")).as_deref(), Some(OTHERS));
+        assert_eq!(tokens.label(&digest("0")), first);
     }
 
     #[test]
     fn without_strangers_only_who_is_named_is_known() {
         let mut tokens = Tokens::default();
         tokens.know("secret", "label-a");
-        assert_eq!((tokens.label("secret").as_deref(), tokens.label("label-a")), (Some("label-a"), None));
+        assert_eq!(
+            (tokens.label(&digest("secret")).as_deref(), tokens.label(&digest("label-a"))),
+            (Some("label-a"), None)
+        );
     }
 }
