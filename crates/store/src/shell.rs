@@ -179,8 +179,8 @@ impl Shell {
         self.shared.standing.subscribe()
     }
 
-    /// Whether it is a success, and the worker would decide that nothing comes of it. Not known while anything else is still to be decided: a success
-    /// makes up for a failure that is queued.
+    /// Whether it is a success, and the worker would decide that nothing comes of it. Not known while anything else is still
+    /// to be decided: a success makes up for a failure that is queued.
     fn changes_nothing(&self, drawn: &Drawn, status: Status, attempt: Attempt) -> bool {
         let shared = &self.shared;
         if shared.settled.load(SeqCst) != shared.queued.load(SeqCst) {

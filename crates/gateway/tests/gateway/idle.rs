@@ -71,25 +71,25 @@ async fn the_next_request_has_the_connection_of_the_one_before() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn one_that_nobody_uses_is_closed_after_a_while() {
-    let mut upstream = keeping(ANSWER, false).await;
+/// After how many seconds a connection is closed on which one request was answered; with `ends` upstream has ended it.
+async fn closed_after(ends: bool) -> u64 {
+    let mut upstream = keeping(ANSWER, ends).await;
     let gateway = setup(&["sk-a"]).in_front_of(&upstream.base, &Virtual::default()).await;
     let began = tokio::time::Instant::now();
     ask(&gateway).await;
     upstream.closed.recv().await.expect("it is closed");
-    let after = began.elapsed().as_secs();
+    began.elapsed().as_secs()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_nobody_uses_is_closed_after_a_while() {
+    let after = closed_after(false).await;
     assert!((30..=36).contains(&after), "{after} s");
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_upstream_has_ended_is_closed_soon() {
-    let mut upstream = keeping(ANSWER, true).await;
-    let gateway = setup(&["sk-a"]).in_front_of(&upstream.base, &Virtual::default()).await;
-    let began = tokio::time::Instant::now();
-    ask(&gateway).await;
-    upstream.closed.recv().await.expect("it is closed");
-    let after = began.elapsed().as_secs();
+    let after = closed_after(true).await;
     assert!(after <= 6, "{after} s");
 }
 

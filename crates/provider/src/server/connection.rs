@@ -18,7 +18,8 @@ use tokio::sync::watch;
 use crate::server::sending::{Call, Raw, Sending, Stream};
 use firedrill_line::{Limits, Line, Phase, Stopping, Turns, drain};
 
-/// Serves the requests that come on `stream`, each by `answer`, which sets the `phase`, until either side has enough or `stop` says so.
+/// Serves the requests that come on `stream`, each by `answer`, which sets the `phase`, until either side has enough or `stop`
+/// says so.
 pub(crate) async fn serve<F>(
     (stream, phase): (TcpStream, Phase),
     limits: Arc<Limits>,

@@ -22,9 +22,9 @@ const RETRY: Duration = Duration::from_millis(10);
 /// What one is told for whom there is no room.
 const NO_ROOM: &str = r#"{"error":{"message":"too many connections just now"}}"#;
 
-/// Serves every connection to `listener` by what `answers` gives for it, until it is asked to stop; then waits for those that are being
-/// answered, for as long as the limits grant. `number` is the port's, if providers are behind it: then nobody listens while
-/// an outage refuses connections.
+/// Serves every connection to `listener` by what `answers` gives for it, until it is asked to stop; then waits for those that
+/// are being answered, for as long as the limits grant. `number` is the port's, if providers are behind it: then nobody
+/// listens while an outage refuses connections.
 pub(crate) async fn accept<A, F>(
     shared: Arc<Shared>,
     listener: TcpListener,
